@@ -1,0 +1,6 @@
+namespace Uml.CI.Agent.Init;
+
+internal static class GuestInit
+{
+    public static int Run() => 0;
+}

@@ -1,0 +1,24 @@
+using Uml.CI.Agent.Init;
+using Uml.CI.Agent.Supervise;
+
+namespace Uml.CI.Agent;
+
+internal static class Program
+{
+    private const string Usage = """
+        usage: uml-agent init        PID 1 of a guest (started by the guest kernel as /init)
+               uml-agent supervise   owner of a guest's processes on the host (started by the library)
+        """;
+
+    private static int Main(string[] arguments)
+    {
+        // The kernel starts /init with whatever is left of its command line, so being PID 1 decides, not the arguments.
+        if (Environment.ProcessId == 1 && arguments is not ["supervise", ..] || arguments is ["init", ..])
+            return GuestInit.Run();
+        if (arguments is ["supervise"])
+            return Supervisor.Run();
+
+        Console.Error.WriteLine(Usage);
+        return 2;
+    }
+}
