@@ -94,8 +94,8 @@ internal sealed record ExternalProgram(string FileName)
             UseShellExecute = false,
             WorkingDirectory = WorkingDirectory ?? "",
         };
-        ReadOnlySpan<string> guard = EndsWithParent ? ["-c", Guard, "sh", FileName] : [];
-        foreach (string argument in (IEnumerable<string>)[.. guard, .. Arguments])
+        string[] guard = EndsWithParent ? ["-c", Guard, "sh", FileName] : [];
+        foreach (string argument in (string[])[.. guard, .. Arguments])
             start.ArgumentList.Add(argument);
         foreach ((string name, string? value) in Environment)
         {

@@ -1,0 +1,89 @@
+using System.Text.Json.Serialization;
+
+namespace Uml.CI;
+
+[JsonSourceGenerationOptions(
+    WriteIndented = true,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(LockDocument))]
+[JsonSerializable(typeof(KernelDocument))]
+[JsonSerializable(typeof(ManifestDocument))]
+[JsonSerializable(typeof(ReferenceDocument))]
+[JsonSerializable(typeof(FileDocument))]
+internal sealed partial class KernelJson : JsonSerializerContext;
+
+/// <summary>uml.lock.json.</summary>
+internal sealed record LockDocument
+{
+    public int Version { get; init; }
+
+    public Dictionary<string, LockedKernel?>? Kernels { get; init; }
+}
+
+internal sealed record LockedKernel
+{
+    public string? Release { get; init; }
+
+    public string? Sha256 { get; init; }
+
+    public string? Package { get; init; }
+}
+
+/// <summary>kernels/SHA/kernel.json: written last, so where it stands the kernel is whole.</summary>
+internal sealed record KernelDocument
+{
+    public required int Format { get; init; }
+
+    public required string Sha256 { get; init; }
+
+    public required string Release { get; init; }
+
+    public required string Banner { get; init; }
+
+    public bool Smp { get; init; }
+
+    public string? Interpreter { get; init; }
+
+    public string[] Needed { get; init; } = [];
+
+    public string? Glibc { get; init; }
+
+    public string? PackageVersion { get; init; }
+
+    public bool Modules { get; init; }
+
+    /// <summary>The versions of the packages its own C library came from, where it has one.</summary>
+    public string? LibraryVersion { get; init; }
+
+    /// <summary>The directory the patched copy was made for: its loader's path is absolute.</summary>
+    public string? Location { get; init; }
+
+    public DateTimeOffset Fetched { get; init; }
+}
+
+/// <summary>kernels/SHA/manifest.json: every file but the two JSON ones, with its SHA-256.</summary>
+internal sealed record ManifestDocument
+{
+    public required Dictionary<string, string> Files { get; init; }
+}
+
+/// <summary>refs/debian/SUITE.json.</summary>
+internal sealed record ReferenceDocument
+{
+    public required string Reference { get; init; }
+
+    public required string Sha256 { get; init; }
+
+    public DateTimeOffset Fetched { get; init; }
+}
+
+/// <summary>files/HASH.json: what a kernel outside the store was found to be, good while its identity is the same.</summary>
+internal sealed record FileDocument
+{
+    public required string Path { get; init; }
+
+    public required string Identity { get; init; }
+
+    public required KernelDocument Kernel { get; init; }
+}

@@ -1,0 +1,683 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+
+namespace Uml.CI;
+
+/// <summary>One kernel the store holds.</summary>
+/// <param name="Release">Its release.</param>
+/// <param name="Sha256">SHA-256 of its executable, which is also its name in the store.</param>
+/// <param name="References">The references that stand for it at present.</param>
+/// <param name="PackageVersion">The version of the package it came from.</param>
+/// <param name="LibraryVersion">The versions of the C library packages it brought along, or null when it runs on the host's.</param>
+/// <param name="Directory">Where it is.</param>
+/// <param name="Size">Bytes it takes.</param>
+/// <param name="Fetched">When it was fetched.</param>
+public sealed record StoredKernel(
+    string Release,
+    string Sha256,
+    IReadOnlyList<string> References,
+    string? PackageVersion,
+    string? LibraryVersion,
+    string Directory,
+    long Size,
+    DateTimeOffset Fetched);
+
+/// <summary>
+/// Where kernels are kept: <c>kernels/SHA256/{linux, lib/, modules/RELEASE/, kernel.json}</c> and, for each reference, a
+/// file below <c>refs/</c>. Everything is built aside and moved into place in one step, so several processes may use a
+/// store at once and none of them, killed at any moment, leaves half a kernel behind.
+/// </summary>
+public sealed class KernelStore
+{
+    private const int FormatVersion = 1;
+    private const string PackageName = "user-mode-linux";
+
+    private readonly HostTools _host;
+    private readonly string? _readOnlyRoot;
+
+    /// <summary>
+    /// Opens a store. By default it is at <c>$UML_CACHE</c>, else <c>$XDG_CACHE_HOME/uml</c>, else <c>~/.cache/uml</c>, and
+    /// where that cannot be used, below the temporary directory.
+    /// </summary>
+    /// <exception cref="KernelException">There is no directory to keep kernels in.</exception>
+    public KernelStore(string? directory = null)
+        : this(directory, HostTools.Default)
+    {
+    }
+
+    internal KernelStore(string? directory, HostTools host)
+    {
+        _host = host;
+        if (directory is null)
+        {
+            StoreRoot.Choice choice = StoreRoot.Choose(
+                host.Variable, host.Variable("HOME") ?? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
+            Root = choice.Writable;
+            _readOnlyRoot = choice.ReadOnly;
+            Notice = choice.Notice;
+        }
+        else
+        {
+            Root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
+            if (StoreRoot.ProblemWith(Root) is { } problem)
+                throw new KernelException($"The kernel store {Root} {problem}; name another directory.");
+        }
+
+        TemporaryDirectory.SweepIfFree(TemporaryRoot);
+    }
+
+    /// <summary>The store's directory; it exists and can be written. Others may keep their caches below it.</summary>
+    public string Root { get; }
+
+    /// <summary>Why the store is not at its default place, in one line; null when it is.</summary>
+    public string? Notice { get; }
+
+    private string TemporaryRoot => Path.Combine(Root, "tmp");
+
+    private string LockRoot => Path.Combine(Root, "locks");
+
+    private IEnumerable<string> Roots => _readOnlyRoot is null ? [Root] : [Root, _readOnlyRoot];
+
+    /// <summary>
+    /// Turns a reference into a kernel that can be started, fetching it when the store does not have it. What the store
+    /// has takes no network and a few file reads.
+    /// </summary>
+    /// <exception cref="KernelException">It cannot be; the message says why and what to do.</exception>
+    public async Task<GuestKernel> ResolveAsync(
+        KernelReference reference, KernelResolveOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(reference);
+        options ??= new KernelResolveOptions();
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!_host.IsX64)
+            throw new KernelException($"{reference} cannot be used: User-mode Linux runs on x86-64 only, and this machine is none.");
+        try
+        {
+            KernelLock pins = options.LockFile is null ? KernelLock.Empty : KernelLock.Load(options.LockFile);
+            KernelLockEntry? pin = options.Refresh ? null : pins.Find(reference);
+            GuestKernel kernel;
+            if (reference.Source == KernelSource.File)
+            {
+                kernel = ResolveFile(reference);
+            }
+            else
+            {
+                kernel = (options.Refresh ? null : Find(reference, pin?.Sha256))
+                    ?? (options.Offline
+                        ? throw new KernelException(
+                            pin is null
+                                ? $"{reference} is not in the kernel store {Root} and the network may not be used: pull it first (uml kernel pull {reference})."
+                                : $"{reference} is pinned to {pin.Release} ({pin.Sha256[..12]}), which is not in the kernel store {Root}, and the network may not be used: pull it first (uml kernel pull {reference}).")
+                        : await FetchAsync(reference, options, pin, cancellationToken));
+            }
+
+            if (options.LockFile is not null)
+                await PinAsync(kernel, options.LockFile, options.Refresh, cancellationToken);
+            return kernel;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new KernelException($"{reference} cannot be provided from the kernel store {Root}: {OneLine.Of(e).TrimEnd('.')}; see to its free space and permissions, or set UML_CACHE to another directory.", e);
+        }
+    }
+
+    /// <summary>The kernel a reference stands for if the store has it and it runs here; no network, no waiting.</summary>
+    public GuestKernel? Find(KernelReference reference)
+    {
+        ArgumentNullException.ThrowIfNull(reference);
+        return reference.Source == KernelSource.File ? ResolveFile(reference) : Find(reference, null);
+    }
+
+    /// <summary>The kernels the store holds, newest version first.</summary>
+    public IReadOnlyList<StoredKernel> List()
+    {
+        List<StoredKernel> kernels = [];
+        foreach (string root in Roots)
+        {
+            ILookup<string, string> references = References(root).ToLookup(r => r.Document.Sha256, r => r.Document.Reference, StringComparer.Ordinal);
+            string directory = Path.Combine(root, "kernels");
+            if (!Directory.Exists(directory))
+                continue;
+            foreach (string path in Directory.EnumerateDirectories(directory))
+            {
+                if (ReadKernel(path) is not { } kernel || kernels.Any(k => k.Sha256 == kernel.Sha256))
+                    continue;
+                kernels.Add(new StoredKernel(
+                    kernel.Release, kernel.Sha256, [.. references[kernel.Sha256].Order(StringComparer.Ordinal)], kernel.PackageVersion,
+                    kernel.LibraryVersion, path, SizeOf(path), kernel.Fetched));
+            }
+        }
+
+        return [.. kernels.OrderByDescending(k => KernelImage.VersionOf(k.Release)).ThenByDescending(k => k.Fetched)];
+    }
+
+    /// <summary>
+    /// Removes what a reference (<c>debian:sid</c>) or the beginning of a SHA-256 (six digits or more) stands for. A kernel
+    /// that other references stand for too loses this one only.
+    /// </summary>
+    /// <returns>What was removed, or lost its reference.</returns>
+    /// <exception cref="KernelException">The store has no such kernel.</exception>
+    public async Task<StoredKernel> RemoveAsync(string referenceOrSha256, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(referenceOrSha256);
+        try
+        {
+            Directory.CreateDirectory(LockRoot);
+            using FileLock held = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
+            List<(string Path, ReferenceDocument Document)> references = [.. References(Root)];
+            StoredKernel[] stored = [.. List().Where(k => Path.GetDirectoryName(Path.GetDirectoryName(k.Directory)) == Root)];
+
+            bool bySha = referenceOrSha256.Length is >= 6 and <= 64 && referenceOrSha256.All(char.IsAsciiHexDigitLower);
+            (string Path, ReferenceDocument Document)[] hit = bySha ? [] : [.. references.Where(r => r.Document.Reference == referenceOrSha256)];
+            StoredKernel[] kernels = bySha
+                ? [.. stored.Where(k => k.Sha256.StartsWith(referenceOrSha256, StringComparison.Ordinal))]
+                : [.. stored.Where(k => hit.Any(h => h.Document.Sha256 == k.Sha256))];
+            if (kernels.Length > 1)
+                throw new KernelException($"'{referenceOrSha256}' is the beginning of {kernels.Length} kernels' SHA-256: write more of it.");
+            if (kernels.Length == 0 && hit.Length == 0)
+            {
+                throw new KernelException(
+                    $"'{referenceOrSha256}' is not in the kernel store {Root}: name a reference or at least six digits of a SHA-256 that `uml kernel list` shows.");
+            }
+
+            foreach ((string path, ReferenceDocument document) in bySha ? references.Where(r => r.Document.Sha256 == kernels[0].Sha256) : hit)
+                File.Delete(path);
+            if (kernels.Length == 0)
+                return new StoredKernel("", hit[0].Document.Sha256, [referenceOrSha256], null, null, "", 0, hit[0].Document.Fetched);
+            if (bySha || kernels[0].References.Count <= 1)
+            {
+                using TemporaryDirectory trash = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
+                Directory.Move(kernels[0].Directory, Path.Combine(trash.Path, "kernel"));
+            }
+
+            return kernels[0];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new KernelException($"'{referenceOrSha256}' cannot be removed from the kernel store {Root}: {OneLine.Of(e)}", e);
+        }
+    }
+
+    /// <summary>
+    /// Reads every file of a stored kernel again and compares it with what was fetched. Returns what is wrong, one line
+    /// each; nothing when all is well.
+    /// </summary>
+    public IReadOnlyList<string> Verify(StoredKernel kernel)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        string parent = Path.GetDirectoryName(kernel.Directory) ?? "";
+        return Roots.Any(root => parent == Path.Combine(root, "kernels"))
+            ? ProblemsOf(kernel.Directory)
+            : throw new ArgumentException("The kernel is of another store.", nameof(kernel));
+    }
+
+    private static List<string> ProblemsOf(string directory)
+    {
+        List<string> problems = [];
+        ManifestDocument? manifest = ReadJson(Path.Combine(directory, "manifest.json"), KernelJson.Default.ManifestDocument);
+        KernelDocument? kernel = ReadKernel(directory);
+        if (manifest is null || kernel is null)
+            return [$"{directory} is damaged: its descriptions are missing or unreadable"];
+        if (manifest.Files.GetValueOrDefault("linux") != kernel.Sha256 || Path.GetFileName(directory) != kernel.Sha256)
+            problems.Add($"{directory} is damaged: its descriptions contradict each other");
+        foreach ((string name, string expected) in manifest.Files)
+        {
+            string path = Path.Combine(directory, name);
+            try
+            {
+                if (HashOf(path) != expected)
+                    problems.Add($"{path} is not what was fetched");
+            }
+            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+            {
+                problems.Add($"{path} is missing");
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                problems.Add($"{path} cannot be read: {OneLine.Of(e)}");
+            }
+        }
+
+        string patched = PatchedPath(directory);
+        if (problems.Count == 0 && kernel.LibraryVersion is not null && File.Exists(patched))
+        {
+            // The patched copy follows from the original: make it again and compare.
+            string again = patched + "." + Guid.NewGuid().ToString("N") + ".tmp";
+            try
+            {
+                ElfImage.CopyWithInterpreter(Path.Combine(directory, "linux"), again, LoaderPath(directory, kernel));
+                if (HashOf(again) != HashOf(patched))
+                    problems.Add($"{patched} is not what was made of {Path.Combine(directory, "linux")}");
+            }
+            finally
+            {
+                File.Delete(again);
+            }
+        }
+
+        return problems;
+    }
+
+    private GuestKernel? Find(KernelReference reference, string? sha256)
+    {
+        foreach (string root in Roots)
+        {
+            string? wanted = sha256 ?? ReadJson(ReferencePath(root, reference), KernelJson.Default.ReferenceDocument)?.Sha256;
+            if (wanted is not { Length: 64 } || !wanted.All(char.IsAsciiHexDigitLower))
+                continue;
+            string directory = Path.Combine(root, "kernels", wanted);
+            if (ReadKernel(directory) is { } kernel && Runnable(reference, directory, kernel) is { } found)
+                return found;
+        }
+
+        return null;
+    }
+
+    /// <summary>The kernel in a directory of the store, or null when it does not run on this host.</summary>
+    private static GuestKernel? Runnable(KernelReference reference, string directory, KernelDocument kernel)
+    {
+        string original = Path.Combine(directory, "linux");
+        string? library = null;
+        string executable = original;
+        if (kernel.LibraryVersion is not null)
+        {
+            library = Path.Combine(directory, "lib");
+            executable = PatchedPath(directory);
+            if (!File.Exists(executable) && !TryPatch(directory, kernel))
+                return null;
+        }
+        else if (HostLibraries.WhyNot(kernel.Interpreter, Parse(kernel.Glibc), kernel.Needed) is not null)
+        {
+            return null;
+        }
+
+        return Describe(reference, kernel, executable, kernel.Modules ? Path.Combine(directory, "modules", kernel.Release) : null, library);
+    }
+
+    private static GuestKernel Describe(KernelReference reference, KernelDocument kernel, string executable, string? modules, string? library) => new()
+    {
+        Reference = reference.ToString(),
+        Release = kernel.Release,
+        Banner = kernel.Banner,
+        ExecutablePath = executable,
+        Sha256 = kernel.Sha256,
+        PackageVersion = kernel.PackageVersion,
+        ModulesDirectory = modules,
+        LibraryDirectory = library,
+        ReadPaths = library is null ? HostLibraries.ReadPaths(executable, kernel.Interpreter, kernel.Needed) : [executable, library],
+        Version = KernelImage.VersionOf(kernel.Release),
+        IsSmp = kernel.Smp,
+        IsStatic = kernel.Interpreter is null,
+    };
+
+    private GuestKernel ResolveFile(KernelReference reference)
+    {
+        string path = Path.GetFullPath(reference.Value);
+        if (Directory.Exists(path))
+            throw new KernelException($"{reference}: {path} is a directory; name the kernel executable in it.");
+        if (Native.Identify(path, followLink: true) is not { } identity)
+            throw new KernelException($"{reference}: {path} does not exist; name an existing kernel executable, or debian:sid.");
+        if (!Native.IsReadable(path))
+            throw new KernelException($"{reference}: {path} cannot be read by this user; make it readable (chmod +r).");
+
+        KernelDocument kernel = ReadFile(reference, path, identity);
+        if (!Native.IsExecutable(path))
+        {
+            throw new KernelException(Native.IsMountedNoExec(Path.GetDirectoryName(path)!)
+                ? $"{reference}: {path} is on a file system mounted noexec, from which nothing can be started; copy it elsewhere."
+                : $"{reference}: {path} cannot be executed by this user; make it executable (chmod +x).");
+        }
+
+        if (HostLibraries.WhyNot(kernel.Interpreter, Parse(kernel.Glibc), kernel.Needed) is { } reason)
+        {
+            throw new KernelException(
+                $"{reference}: {path} cannot run on this host: {reason}; use debian:SUITE, which brings its own C library, or build the kernel statically (CONFIG_STATIC_LINK=y).");
+        }
+
+        string directory = Path.GetDirectoryName(path)!;
+        string? modules = new[]
+        {
+            Path.Combine(directory, "..", "lib", "uml", "modules", kernel.Release),
+            Path.Combine(directory, "modules", kernel.Release),
+            Path.Combine("/usr/lib/uml/modules", kernel.Release),
+        }.Select(Path.GetFullPath).FirstOrDefault(Directory.Exists);
+        return Describe(reference, kernel, path, modules, null);
+    }
+
+    /// <summary>What a file is, from the last time it was read if it has not changed since.</summary>
+    private KernelDocument ReadFile(KernelReference reference, string path, Native.FileIdentity identity)
+    {
+        string cache = Path.Combine(Root, "files", Hex(SHA256.HashData(Encoding.UTF8.GetBytes(path))) + ".json");
+        string text = identity.ToString();
+        if (ReadJson(cache, KernelJson.Default.FileDocument) is { } known && known.Path == path && known.Identity == text && known.Kernel.Format == FormatVersion)
+            return known.Kernel;
+        KernelDocument kernel;
+        try
+        {
+            kernel = Document(KernelImage.Read(path), HashOf(path));
+        }
+        catch (ElfException e)
+        {
+            throw new KernelException($"{reference}: {path} {e.Message}; name a kernel built with ARCH=um for x86-64, or debian:sid.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new KernelException($"{reference}: {path} cannot be read: {OneLine.Of(e)}", e);
+        }
+
+        // A file that was being written while it was read is read again the next time.
+        if (Native.Identify(path, followLink: true)?.ToString() == text)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(cache)!);
+            AtomicFile.Write(cache, JsonSerializer.Serialize(new FileDocument { Path = path, Identity = text, Kernel = kernel }, KernelJson.Default.FileDocument));
+        }
+
+        return kernel;
+    }
+
+    private async Task<GuestKernel> FetchAsync(
+        KernelReference reference, KernelResolveOptions options, KernelLockEntry? pin, CancellationToken cancellationToken)
+    {
+        string suite = reference.Value;
+        if (Notice is not null)
+            options.Progress?.Report(new KernelProgress(Notice, IsWarning: true));
+        Directory.CreateDirectory(LockRoot);
+        bool waited = false;
+        using FileLock mine = await FileLock.TakeAsync(
+            Path.Combine(LockRoot, "debian-" + suite),
+            () =>
+            {
+                waited = true;
+                options.Progress?.Report(new KernelProgress($"waiting for another process that is fetching {reference}"));
+            },
+            cancellationToken);
+
+        // Whoever was waited for has just fetched it, a refresh included.
+        if ((waited || !options.Refresh) && Find(reference, pin?.Sha256) is { } found)
+            return found;
+
+        using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
+        AptClient apt = new(_host, reference.ToString(), temporary.Path, options.Progress);
+        AptClient.Package package = await FindPackageAsync(apt, suite, cancellationToken);
+        if (pin?.PackageVersion is { } pinned && pinned != package.Version)
+        {
+            throw new KernelException(
+                $"{reference} is pinned to {pin.Release} (package {pinned}), but the archive has {package.Version} now: pull it with --refresh to pin that one, or bring back the store that has the old one.");
+        }
+
+        await apt.DownloadAsync([package], cancellationToken);
+        string unpacked = Path.Combine(temporary.Path, "unpacked");
+        string version = await apt.UnpackAsync(PackageName, unpacked, cancellationToken);
+        string built = Path.Combine(temporary.Path, "kernel");
+        Directory.CreateDirectory(built);
+        KernelImage image = TakeKernel(reference, unpacked, built);
+
+        string? libraries = null;
+        if (!await RunsAsync(image, Path.Combine(built, "linux"), cancellationToken))
+        {
+            libraries = await FetchLibrariesAsync(apt, suite, image, temporary.Path, built, cancellationToken);
+            await TryWithLibrariesAsync(reference, image, built, cancellationToken);
+        }
+
+        options.Progress?.Report(new KernelProgress($"storing {image.Release}"));
+        KernelDocument document = Document(image, HashOf(Path.Combine(built, "linux"))) with
+        {
+            PackageVersion = version,
+            LibraryVersion = libraries,
+            Modules = Directory.Exists(Path.Combine(built, "modules", image.Release)),
+        };
+        cancellationToken.ThrowIfCancellationRequested();
+        return await InstallAsync(reference, document, built, temporary.Path, cancellationToken);
+    }
+
+    private static async Task<AptClient.Package> FindPackageAsync(AptClient apt, string suite, CancellationToken cancellationToken)
+    {
+        KernelException? first = null;
+        foreach (AptSource archive in await apt.FindArchivesAsync(cancellationToken))
+        {
+            try
+            {
+                await apt.UpdateAsync(archive, suite, cancellationToken);
+                return await apt.FindPackageAsync(PackageName, suite, cancellationToken);
+            }
+            catch (KernelException e)
+            {
+                first ??= e;
+            }
+        }
+
+        throw first!;
+    }
+
+    /// <summary>Moves what is needed out of the unpacked package.</summary>
+    private static KernelImage TakeKernel(KernelReference reference, string unpacked, string built)
+    {
+        string executable = Path.Combine(unpacked, "usr", "bin", "linux.uml");
+        if (!File.Exists(executable))
+            throw new KernelException($"{reference} cannot be used: its package has no usr/bin/linux.uml; use another suite, such as debian:sid.");
+        KernelImage image;
+        try
+        {
+            image = KernelImage.Read(executable);
+        }
+        catch (ElfException e)
+        {
+            throw new KernelException($"{reference} cannot be used: its usr/bin/linux.uml {e.Message}; use another suite, such as debian:sid.", e);
+        }
+
+        File.Move(executable, Path.Combine(built, "linux"));
+        foreach (string parent in (string[])["usr/lib", "lib"])
+        {
+            string modules = Path.Combine(unpacked, parent, "uml", "modules", image.Release);
+            if (!Directory.Exists(modules) || Directory.Exists(Path.Combine(built, "modules")))
+                continue;
+            Directory.CreateDirectory(Path.Combine(built, "modules"));
+            Directory.Move(modules, Path.Combine(built, "modules", image.Release));
+        }
+
+        UnixFiles.DeleteTree(unpacked);
+        return image;
+    }
+
+    /// <summary>Fetches the suite's own C library, and keeps of it what the kernel loads.</summary>
+    private static async Task<string> FetchLibrariesAsync(
+        AptClient apt, string suite, KernelImage image, string temporary, string built, CancellationToken cancellationToken)
+    {
+        AptClient.Package[] packages =
+        [
+            await apt.FindPackageAsync("libc6", suite, cancellationToken),
+            await apt.FindPackageAsync("libgcc-s1", suite, cancellationToken),
+        ];
+        await apt.DownloadAsync(packages, cancellationToken);
+        string unpacked = Path.Combine(temporary, "libraries");
+        List<string> versions = [];
+        foreach (AptClient.Package package in packages)
+            versions.Add($"{package.Name} {await apt.UnpackAsync(package.Name, unpacked, cancellationToken)}");
+
+        string library = Path.Combine(built, "lib");
+        Directory.CreateDirectory(library);
+        HashSet<string> taken = new(StringComparer.Ordinal);
+        Queue<string> wanted = new([Path.GetFileName(image.Interpreter!), HostLibraries.UnwindLibrary, .. image.Needed]);
+        while (wanted.TryDequeue(out string? name))
+        {
+            if (!taken.Add(name))
+                continue;
+            string file = ((string[])["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib64", "lib64"])
+                .Select(d => Path.Combine(unpacked, d, name)).FirstOrDefault(File.Exists)
+                ?? throw new KernelException($"debian:{suite} cannot be used: it needs the library {name}, which is neither on this host nor in the suite's libc6; use another suite.");
+            File.Copy(file, Path.Combine(library, name));
+            using FileStream opened = File.OpenRead(file);
+            foreach (string next in ElfImage.Read(opened).Needed)
+                wanted.Enqueue(next);
+        }
+
+        UnixFiles.DeleteTree(unpacked);
+        return string.Join(", ", versions);
+    }
+
+    /// <summary>The kernel runs on the host's C library: by what it asks for, and then by trying.</summary>
+    private static async Task<bool> RunsAsync(KernelImage image, string executable, CancellationToken cancellationToken) =>
+        HostLibraries.WhyNot(image.Interpreter, image.RequiredGlibc, image.Needed) is null
+        && (await VersionAsync(executable, null, cancellationToken)).ExitCode == 0;
+
+    private static async Task TryWithLibrariesAsync(KernelReference reference, KernelImage image, string built, CancellationToken cancellationToken)
+    {
+        string copy = Path.Combine(Path.GetDirectoryName(built)!, "try");
+        ElfImage.CopyWithInterpreter(Path.Combine(built, "linux"), copy, Path.Combine(built, "lib", Path.GetFileName(image.Interpreter!)));
+        ExternalResult result = await VersionAsync(copy, Path.Combine(built, "lib"), cancellationToken);
+        File.Delete(copy);
+        if (result.ExitCode != 0)
+        {
+            string words = string.Join(" | ", result.StandardError.Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(3));
+            throw new KernelException($"{reference} does not run on this host, not even with its own C library (status {result.ExitCode}: {words}); use an older suite, such as debian:bookworm.");
+        }
+    }
+
+    private static Task<ExternalResult> VersionAsync(string executable, string? library, CancellationToken cancellationToken) => new ExternalProgram(executable)
+    {
+        Arguments = ["--version"],
+        Environment = System.Collections.Immutable.ImmutableDictionary<string, string?>.Empty.Add("LD_LIBRARY_PATH", library),
+        EndsWithParent = true,
+        ThrowsOnFailure = false,
+    }.RunAsync(cancellationToken);
+
+    /// <summary>Describes what was built and moves it to its place; from here on it is found.</summary>
+    private async Task<GuestKernel> InstallAsync(
+        KernelReference reference, KernelDocument document, string built, string temporary, CancellationToken cancellationToken)
+    {
+        Dictionary<string, string> files = [];
+        foreach (string file in Directory.EnumerateFiles(built, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+            files[Path.GetRelativePath(built, file)] = HashOf(file);
+        AtomicFile.Write(Path.Combine(built, "manifest.json"), JsonSerializer.Serialize(new ManifestDocument { Files = files }, KernelJson.Default.ManifestDocument));
+        AtomicFile.Write(Path.Combine(built, "kernel.json"), JsonSerializer.Serialize(document, KernelJson.Default.KernelDocument));
+
+        string target = Path.Combine(Root, "kernels", document.Sha256);
+        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+        if (document.LibraryVersion is not null)
+            ElfImage.CopyWithInterpreter(Path.Combine(built, "linux"), Path.Combine(built, Path.GetFileName(PatchedPath(target))), LoaderPath(target, document));
+
+        using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
+        KernelDocument? present = ReadKernel(target);
+        bool keep = present is not null && Runnable(reference, target, present) is not null && ProblemsOf(target).Count == 0;
+        if (!keep)
+        {
+            if (Directory.Exists(target))
+                Directory.Move(target, Path.Combine(temporary, "replaced"));
+            Directory.Move(built, target);
+        }
+
+        string path = ReferencePath(Root, reference);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        AtomicFile.Write(path, JsonSerializer.Serialize(
+            new ReferenceDocument { Reference = reference.ToString(), Sha256 = document.Sha256, Fetched = document.Fetched }, KernelJson.Default.ReferenceDocument));
+        return Find(reference, document.Sha256)
+            ?? throw new KernelException($"{reference} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
+    }
+
+    private async Task PinAsync(GuestKernel kernel, string lockFile, bool refresh, CancellationToken cancellationToken)
+    {
+        // Several builds of one solution may restore at once: reading, changing and writing is one step between them.
+        Directory.CreateDirectory(LockRoot);
+        string name = "pins-" + Hex(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(lockFile))))[..16];
+        using FileLock held = await FileLock.TakeAsync(Path.Combine(LockRoot, name), null, cancellationToken);
+        KernelLock pins = KernelLock.Load(lockFile);
+        KernelLockEntry? pin = pins.Entries.GetValueOrDefault(kernel.Reference);
+        if (!refresh)
+            pins.Verify(kernel);
+        if (pin is null || (refresh && pin.Sha256 != kernel.Sha256))
+            pins.With(kernel).Save(lockFile);
+    }
+
+    /// <summary>Makes the copy that asks for the loader in this directory; false where the directory cannot be written.</summary>
+    private static bool TryPatch(string directory, KernelDocument kernel)
+    {
+        string loader = LoaderPath(directory, kernel);
+        string patched = PatchedPath(directory);
+        string temporary = patched + "." + Guid.NewGuid().ToString("N") + ".tmp";
+        if (!File.Exists(loader))
+            return false;
+        try
+        {
+            ElfImage.CopyWithInterpreter(Path.Combine(directory, "linux"), temporary, loader);
+            File.Move(temporary, patched, overwrite: true);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ElfException)
+        {
+            File.Delete(temporary);
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// The copy with its own loader, named after the directory because the loader's path in it is absolute: a store that
+    /// moves, or is seen at several places by several containers, has one for each.
+    /// </summary>
+    private static string PatchedPath(string directory) =>
+        Path.Combine(directory, "linux-" + Hex(SHA256.HashData(Encoding.UTF8.GetBytes(directory)))[..8]);
+
+    private static string LoaderPath(string directory, KernelDocument kernel) =>
+        Path.Combine(directory, "lib", Path.GetFileName(kernel.Interpreter ?? "none"));
+
+    private static KernelDocument Document(KernelImage image, string sha256) => new()
+    {
+        Format = FormatVersion,
+        Sha256 = sha256,
+        Release = image.Release,
+        Banner = image.Banner,
+        Smp = image.IsSmp,
+        Interpreter = image.Interpreter,
+        Needed = [.. image.Needed],
+        Glibc = image.RequiredGlibc?.ToString(),
+        Fetched = DateTimeOffset.UtcNow,
+    };
+
+    private static KernelDocument? ReadKernel(string directory) =>
+        ReadJson(Path.Combine(directory, "kernel.json"), KernelJson.Default.KernelDocument) is { Format: FormatVersion } kernel
+        && File.Exists(Path.Combine(directory, "linux"))
+            ? kernel
+            : null;
+
+    private static IEnumerable<(string Path, ReferenceDocument Document)> References(string root)
+    {
+        string directory = Path.Combine(root, "refs");
+        if (!Directory.Exists(directory))
+            yield break;
+        foreach (string path in Directory.EnumerateFiles(directory, "*.json", SearchOption.AllDirectories))
+        {
+            if (ReadJson(path, KernelJson.Default.ReferenceDocument) is { } document)
+                yield return (path, document);
+        }
+    }
+
+    private static string ReferencePath(string root, KernelReference reference) => Path.Combine(root, "refs", "debian", reference.Value + ".json");
+
+    /// <summary>A file of the store, or null: a missing or damaged one means that the kernel is not there.</summary>
+    private static T? ReadJson<T>(string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
+        where T : class
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), type);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static string HashOf(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        return Hex(SHA256.HashData(file));
+    }
+
+    private static long SizeOf(string directory) =>
+        new DirectoryInfo(directory).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length);
+
+    private static string Hex(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(bytes);
+
+    private static Version? Parse(string? version) => version is null ? null : Version.Parse(version);
+}
