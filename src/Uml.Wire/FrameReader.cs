@@ -50,6 +50,11 @@ public sealed class FrameReader
         if (available.Length < Frame.HeaderSize)
             return false;
 
+        // Before the length is believed: a damaged one would have us wait for bytes that nobody sends.
+        byte check = Frame.HeaderCheck(available);
+        if (available[3] != check)
+            throw new WireException($"a frame header arrived damaged (check byte {available[3]:x2}, should be {check:x2})");
+
         uint length = BinaryPrimitives.ReadUInt32LittleEndian(available[12..]);
         if (length > Frame.MaxPayload)
             throw new WireException($"a frame announces {length} bytes, over the limit of {Frame.MaxPayload}");
@@ -60,8 +65,6 @@ public sealed class FrameReader
         uint actual = BinaryPrimitives.ReadUInt32LittleEndian(available[16..]);
         if (expected != actual)
             throw new WireException($"a frame of {length} bytes arrived damaged (checksum {actual:x8}, should be {expected:x8})");
-        if (available[3] != 0)
-            throw new WireException($"the reserved byte of a frame is {available[3]}, not 0");
 
         uint sequence = BinaryPrimitives.ReadUInt32LittleEndian(available[8..]);
         if (sequence != _sequence)

@@ -46,7 +46,11 @@ public sealed record HelloMessage(uint Version, string Agent, string Release)
     public static HelloMessage Decode(ReadOnlySpan<byte> payload)
     {
         var reader = new MessageReader(FrameType.Hello, payload);
-        var message = new HelloMessage(reader.UInt32(), reader.String(), reader.String());
+        uint version = reader.UInt32();
+        if (version != Protocol.Version)
+            throw new WireException($"the guest's agent speaks version {version} of the protocol, this host version {Protocol.Version}");
+
+        var message = new HelloMessage(version, reader.String(), reader.String());
         reader.End();
         return message;
     }
@@ -238,10 +242,10 @@ public sealed record SpoolMessage(string Name, uint Length)
         var reader = new MessageReader(FrameType.StdinSpool, payload);
         var message = new SpoolMessage(reader.String(), reader.UInt32());
         reader.End();
-        if (message.Name.Length == 0 || message.Name.Contains('/') || message.Name is "." or "..")
-            throw new WireException($"StdinSpool: \"{message.Name}\" is not a file name");
+        if (message.Name.Length == 0 || message.Name.AsSpan().ContainsAny('/', '\0') || message.Name is "." or "..")
+            throw new WireException($"Spool: \"{message.Name}\" is not a file name");
         if (message.Length > Protocol.SpoolChunk)
-            throw new WireException($"StdinSpool: {message.Length} bytes are over the limit of {Protocol.SpoolChunk}");
+            throw new WireException($"Spool: {message.Length} bytes are over the limit of {Protocol.SpoolChunk}");
         return message;
     }
 }

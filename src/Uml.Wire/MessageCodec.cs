@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using System.Text.Unicode;
 
 namespace Uml.CI.Wire;
 
@@ -94,7 +95,13 @@ public ref struct MessageReader
     public ulong UInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8));
 
     /// <summary>Reads a string.</summary>
-    public string String() => Encoding.UTF8.GetString(Take(Count(1)));
+    public string String()
+    {
+        ReadOnlySpan<byte> bytes = Take(Count(1));
+        if (!Utf8.IsValid(bytes))
+            throw new WireException($"{_type}: a string is not UTF-8");
+        return Encoding.UTF8.GetString(bytes);
+    }
 
     /// <summary>Reads a list of strings.</summary>
     public string[] Strings()
