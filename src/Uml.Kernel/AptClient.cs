@@ -87,10 +87,12 @@ internal sealed class AptClient
     /// <summary>Fetches the index of a suite.</summary>
     public async Task UpdateAsync(AptSource archive, string suite, CancellationToken cancellationToken)
     {
+        UnixFiles.DeleteTree(Path.Combine(_directory, "state"));
         foreach (string directory in (string[])["state/lists/partial", "cache/archives/partial", "empty", "debs"])
             Directory.CreateDirectory(Path.Combine(_directory, directory));
         await File.WriteAllTextAsync(Path.Combine(_directory, "status"), "", cancellationToken);
         await File.WriteAllTextAsync(SourceFile, archive.ToStanza(suite), cancellationToken);
+        _ignoreExpiry = false;
         await File.WriteAllTextAsync(_configuration, Configuration(), cancellationToken);
 
         string from = string.Join(' ', archive.Uris.Select(WithoutPassword));
@@ -113,6 +115,14 @@ internal sealed class AptClient
         catch (ExternalProgramException e)
         {
             throw new KernelException($"{_reference} cannot be fetched from {from}: {WhyUpdateFailed(e, suite)}", e);
+        }
+
+        // A source that only looks like Debian's is found out here, before anything of it is used.
+        foreach (string release in Directory.EnumerateFiles(Path.Combine(_directory, "state", "lists"), "*Release"))
+        {
+            string? origin = File.ReadLines(release).FirstOrDefault(l => l.StartsWith("Origin:", StringComparison.Ordinal))?["Origin:".Length..].Trim();
+            if (origin != "Debian")
+                throw new KernelException($"{_reference} cannot be fetched from {from}: that archive says it is '{origin ?? "nobody"}', not Debian; set {DebianArchive.MirrorVariable} to the address of a Debian mirror.");
         }
     }
 
@@ -142,6 +152,7 @@ internal sealed class AptClient
         long total = packages.Sum(p => p.Size);
         string stage = "downloading " + string.Join(", ", packages.Select(p => $"{p.Name} {p.Version}"));
         _progress?.Report(new KernelProgress(stage, 0, total));
+        long last = 0;
         try
         {
             await AptGetAsync(
@@ -150,8 +161,13 @@ internal sealed class AptClient
                 {
                     // dlstatus:ITEM:PERCENT:TEXT
                     string[] words = line.Split(':');
-                    if (words.Length >= 3 && words[0] == "dlstatus" && double.TryParse(words[2], NumberStyles.Float, CultureInfo.InvariantCulture, out double percent))
-                        _progress?.Report(new KernelProgress(stage, (long)(total * Math.Clamp(percent, 0, 100) / 100), total));
+                    if (words.Length < 3 || words[0] != "dlstatus" || !double.TryParse(words[2], NumberStyles.Float, CultureInfo.InvariantCulture, out double percent))
+                        return;
+                    long done = (long)(total * Math.Clamp(percent, 0, 100) / 100);
+                    if (done <= last)
+                        return;
+                    last = done;
+                    _progress?.Report(new KernelProgress(stage, done, total));
                 },
                 cancellationToken);
         }

@@ -8,7 +8,7 @@ internal static class AtomicFile
         string full = Path.GetFullPath(path);
 
         // A link stays a link: the file it leads to is replaced.
-        if (File.ResolveLinkTarget(full, returnFinalTarget: true) is { } target)
+        if (new FileInfo(full) is { LinkTarget: not null } link && link.ResolveLinkTarget(returnFinalTarget: true) is { } target)
             full = target.FullName;
         string temporary = Path.Combine(Path.GetDirectoryName(full)!, $".{Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp");
         try

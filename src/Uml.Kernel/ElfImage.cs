@@ -98,7 +98,7 @@ internal sealed class ElfImage
             throw new ElfException("is a kernel for a real machine (bzImage), not a User-mode Linux executable");
         if (got >= 2 && header[0] == '#' && header[1] == '!')
             throw new ElfException("is a script, not a kernel executable");
-        if (got < 4 || !header[..4].SequenceEqual("\x7fELF"u8))
+        if (got < 4 || !header[..4].SequenceEqual("\u007fELF"u8))
             throw new ElfException("is not an ELF executable");
         if (got < HeaderSize)
             throw new ElfException("is cut off within its ELF header");

@@ -37,6 +37,9 @@ internal sealed record KernelDocument
 
     public required string Sha256 { get; init; }
 
+    /// <summary>Bytes of the executable: the quick check that a power cut did not empty it.</summary>
+    public required long Size { get; init; }
+
     public required string Release { get; init; }
 
     public required string Banner { get; init; }
@@ -55,9 +58,6 @@ internal sealed record KernelDocument
 
     /// <summary>The versions of the packages its own C library came from, where it has one.</summary>
     public string? LibraryVersion { get; init; }
-
-    /// <summary>The directory the patched copy was made for: its loader's path is absolute.</summary>
-    public string? Location { get; init; }
 
     public DateTimeOffset Fetched { get; init; }
 }

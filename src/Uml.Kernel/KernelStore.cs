@@ -356,7 +356,7 @@ public sealed class KernelStore
         KernelDocument kernel;
         try
         {
-            kernel = Document(KernelImage.Read(path), HashOf(path));
+            kernel = Document(KernelImage.Read(path), path);
         }
         catch (ElfException e)
         {
@@ -422,7 +422,7 @@ public sealed class KernelStore
         }
 
         options.Progress?.Report(new KernelProgress($"storing {image.Release}"));
-        KernelDocument document = Document(image, HashOf(Path.Combine(built, "linux"))) with
+        KernelDocument document = Document(image, Path.Combine(built, "linux")) with
         {
             PackageVersion = version,
             LibraryVersion = libraries,
@@ -535,11 +535,11 @@ public sealed class KernelStore
         }
     }
 
+    /// <summary>Starts the kernel just to say its version. Directly: a shell in between would run on this libc too.</summary>
     private static Task<ExternalResult> VersionAsync(string executable, string? library, CancellationToken cancellationToken) => new ExternalProgram(executable)
     {
         Arguments = ["--version"],
         Environment = System.Collections.Immutable.ImmutableDictionary<string, string?>.Empty.Add("LD_LIBRARY_PATH", library),
-        EndsWithParent = true,
         ThrowsOnFailure = false,
     }.RunAsync(cancellationToken);
 
@@ -621,10 +621,11 @@ public sealed class KernelStore
     private static string LoaderPath(string directory, KernelDocument kernel) =>
         Path.Combine(directory, "lib", Path.GetFileName(kernel.Interpreter ?? "none"));
 
-    private static KernelDocument Document(KernelImage image, string sha256) => new()
+    private static KernelDocument Document(KernelImage image, string path) => new()
     {
         Format = FormatVersion,
-        Sha256 = sha256,
+        Sha256 = HashOf(path),
+        Size = new FileInfo(path).Length,
         Release = image.Release,
         Banner = image.Banner,
         Smp = image.IsSmp,
@@ -636,7 +637,7 @@ public sealed class KernelStore
 
     private static KernelDocument? ReadKernel(string directory) =>
         ReadJson(Path.Combine(directory, "kernel.json"), KernelJson.Default.KernelDocument) is { Format: FormatVersion } kernel
-        && File.Exists(Path.Combine(directory, "linux"))
+        && new FileInfo(Path.Combine(directory, "linux")) is { Exists: true } linux && linux.Length == kernel.Size
             ? kernel
             : null;
 
