@@ -48,6 +48,17 @@ public static class TreeFormat
     internal const int PlainSize = 4 + TimeSize;
     internal const uint ModeMask = 0xFFF;
 
+    /// <summary>The path as both ends use it: without "." and ".." and a slash at its end.</summary>
+    /// <exception cref="TreeException">It is not an absolute path. Paths come from the other side too, so that this is no programmer's error.</exception>
+    internal static string Absolute(string path)
+    {
+        if (!path.StartsWith('/'))
+            throw new TreeException($"\"{path}\"", "is not an absolute path");
+        if (path.Contains('\0'))
+            throw new TreeException(Display(Encoding.UTF8.GetBytes(path)), "has a NUL in it");
+        return Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+    }
+
     internal static ReadOnlySpan<byte> Preamble => [(byte)'U', (byte)'M', (byte)'T', (byte)'R', (byte)'E', (byte)'E', 0, Version];
 
     /// <summary>Whether <paramref name="name"/> is a single path component that cannot lead anywhere else.</summary>

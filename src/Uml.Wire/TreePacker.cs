@@ -37,13 +37,8 @@ public sealed class TreePacker : IDisposable
     private long _dataEnd;
 
     /// <summary>Prepares to read the tree at <paramref name="path"/>; a symbolic link is packed as such.</summary>
-    /// <exception cref="ArgumentException">The path is not absolute.</exception>
-    public TreePacker(string path)
-    {
-        if (!Path.IsPathRooted(path))
-            throw new ArgumentException($"\"{path}\" is not an absolute path", nameof(path));
-        _root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-    }
+    /// <exception cref="TreeException">The path is not absolute.</exception>
+    public TreePacker(string path) => _root = TreeFormat.Absolute(path);
 
     private enum State
     {

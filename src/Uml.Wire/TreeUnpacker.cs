@@ -24,7 +24,7 @@ public sealed class TreeUnpacker : IDisposable
     private static int s_lastTemporary;
 
     private readonly string _destination;
-    private readonly bool _privileged;
+    private readonly bool _keepSpecialBits;
     private readonly List<string> _warnings = [];
     private readonly Stack<Level> _levels = new();
 
@@ -51,14 +51,15 @@ public sealed class TreeUnpacker : IDisposable
 
     /// <summary>Prepares to create the tree at <paramref name="destination"/>; missing parent directories are made.</summary>
     /// <param name="destination">Absolute path that the stream's root entry gets.</param>
-    /// <param name="privileged">Whether the sender may give files set-user-id bits and make device nodes. True only in a guest.</param>
-    /// <exception cref="ArgumentException">The path is not absolute.</exception>
-    public TreeUnpacker(string destination, bool privileged = false)
+    /// <param name="keepSpecialBits">
+    /// Whether the sender may make files set-user-id and set-group-id, and device nodes. True in a guest; on a host
+    /// it would let a guest's root become anybody who runs what it sent.
+    /// </param>
+    /// <exception cref="TreeException">The path is not absolute.</exception>
+    public TreeUnpacker(string destination, bool keepSpecialBits = false)
     {
-        if (!Path.IsPathRooted(destination))
-            throw new ArgumentException($"\"{destination}\" is not an absolute path", nameof(destination));
-        _destination = Path.TrimEndingDirectorySeparator(Path.GetFullPath(destination));
-        _privileged = privileged;
+        _destination = TreeFormat.Absolute(destination);
+        _keepSpecialBits = keepSpecialBits;
     }
 
     /// <summary>What was left out or could not be set, at either end; a line each.</summary>
@@ -311,7 +312,7 @@ public sealed class TreeUnpacker : IDisposable
             mode = BinaryPrimitives.ReadUInt32LittleEndian(fields);
             if ((mode & ~TreeFormat.ModeMask) != 0)
                 throw Malformed($"gives {Display(_name)} the mode {mode:x}, which has more than twelve bits");
-            if (!_privileged)
+            if (!_keepSpecialBits)
                 mode &= ~SetIdBits;
             fields = fields[4..];
         }
@@ -491,7 +492,7 @@ public sealed class TreeUnpacker : IDisposable
 
     private void MakeNode(uint type, uint major, uint minor)
     {
-        if (type != TreeNative.TypeFifo && !_privileged)
+        if (type != TreeNative.TypeFifo && !_keepSpecialBits)
         {
             Warn($"{Display(_name)}: is a device node, which only a guest may be given, and was left out");
             return;
