@@ -1,0 +1,184 @@
+using Uml.CI.Wire;
+
+namespace Uml.CI.Agent.Init;
+
+/// <summary>A command: its process, its descriptors and how they drain.</summary>
+internal sealed unsafe class CommandStream : GuestStream
+{
+    private int _stdin = -1;
+    private int _stdout = -1;
+    private int _stderr = -1;
+    private readonly int _pidfd;
+    private readonly bool _terminal;
+    private bool _ended;
+    private int _status;
+
+    /// <summary>Starts the command.</summary>
+    /// <exception cref="SetupException">It could not be started; the errno says why.</exception>
+    public CommandStream(uint number, int spool, ExecMessage message)
+        : base(number, spool)
+    {
+        _terminal = message.Terminal;
+        CommandDescriptors descriptors = CommandDescriptors.Create(message);
+        try
+        {
+            ProcessId = CommandLauncher.Start(message, descriptors);
+        }
+        catch (SetupException)
+        {
+            descriptors.CloseOurs();
+            throw;
+        }
+        finally
+        {
+            descriptors.CloseTheirs();
+        }
+
+        (_stdin, _stdout, _stderr) = descriptors.Ours;
+        _pidfd = Linux.OpenPidFd(ProcessId);
+    }
+
+    public int ProcessId { get; }
+
+    public override bool HasWork => _ended && (_stdout < 0 || OutputWindow > 0) && (_stderr < 0 || ErrorWindow > 0);
+
+    public void Ended(int status)
+    {
+        _ended = true;
+        _status = status;
+    }
+
+    public void Signal(int signal)
+    {
+        // The command leads its own session and process group.
+        if (!_ended)
+            Linux.kill(-ProcessId, signal);
+    }
+
+    public void Resize(ResizeMessage size)
+    {
+        if (_terminal && _stdout >= 0)
+            CommandDescriptors.SetSize(_stdout, size.Columns, size.Rows);
+    }
+
+    public override void Watch(RequestLoop loop)
+    {
+        if (!_ended)
+            loop.Watch(_pidfd, Linux.POLLIN);
+        if (_stdin >= 0 && HasInput)
+            loop.Watch(_stdin, Linux.POLLOUT);
+        if (_stdout >= 0 && OutputWindow > 0)
+            loop.Watch(_stdout, Linux.POLLIN);
+        if (_stderr >= 0 && ErrorWindow > 0)
+            loop.Watch(_stderr, Linux.POLLIN);
+    }
+
+    public override bool Pump(Line line)
+    {
+        PumpInput(line);
+        bool drained = true;
+        if (_stdout >= 0)
+        {
+            (bool done, uint left) = PumpOutput(line, ref _stdout, FrameType.Stdout, OutputWindow);
+            OutputWindow = left;
+            drained = done;
+        }
+
+        if (_stderr >= 0)
+        {
+            (bool done, uint left) = PumpOutput(line, ref _stderr, FrameType.Stderr, ErrorWindow);
+            ErrorWindow = left;
+            drained &= done;
+        }
+
+        // Only what is read after the end was known can be called everything.
+        if (!_ended || !drained)
+            return true;
+        int signal = _status & 0x7f;
+        SendExit(line, signal == 0 ? (uint)(_status >> 8 & 0xff) : 0, (uint)signal);
+        return false;
+    }
+
+    public override void Close(List<int> abandoned)
+    {
+        if (_terminal)
+            _stdin = -1; // The same descriptor as _stdout.
+        if (_stdin >= 0)
+            Linux.close(_stdin);
+        if (_stdout >= 0)
+            abandoned.Add(_stdout);
+        if (_stderr >= 0)
+            abandoned.Add(_stderr);
+        Linux.close(_pidfd);
+        base.Close(abandoned);
+    }
+
+    private void PumpInput(Line line)
+    {
+        while (true)
+        {
+            ReadOnlySpan<byte> bytes = PeekInput();
+            if (bytes.IsEmpty)
+                break;
+            int taken = bytes.Length;
+            if (_stdin >= 0)
+            {
+                nint n;
+                fixed (byte* p = bytes)
+                    n = Linux.write(_stdin, p, (nuint)bytes.Length);
+                if (n < 0 && Linux.Errno == Linux.EAGAIN)
+                    return;
+                if (n < 0)
+                    CloseInput(); // The command does not read any more: the rest is dropped, as a pipe would.
+                else
+                    taken = (int)n;
+            }
+
+            TakeInput(line, taken);
+        }
+
+        if (InputFinished && _stdin >= 0)
+            CloseInput();
+    }
+
+    private void CloseInput()
+    {
+        if (_terminal)
+        {
+            // End of file on a terminal is a character (VEOF, Ctrl-D); the descriptor is also the output's.
+            byte end = 4;
+            Linux.write(_stdin, &end, 1);
+        }
+        else
+        {
+            Linux.close(_stdin);
+        }
+
+        _stdin = -1;
+    }
+
+    private (bool Drained, uint Window) PumpOutput(Line line, ref int descriptor, FrameType type, uint window)
+    {
+        if (window == 0)
+            return (false, 0);
+        Span<byte> room = line.Payload;
+        nint n;
+        fixed (byte* p = room)
+            n = Linux.read(descriptor, p, (nuint)Math.Min((uint)room.Length, window));
+        if (n > 0)
+        {
+            line.SendBuffered(type, Number, (int)n);
+            return (false, window - (uint)n);
+        }
+
+        if (n < 0 && Linux.Errno == Linux.EAGAIN)
+            return (true, window);
+
+        // End of file, or EIO from a pseudo-terminal that nobody holds any more.
+        if (_terminal)
+            _stdin = -1;
+        Linux.close(descriptor);
+        descriptor = -1;
+        return (true, window);
+    }
+}

@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Uml.CI;
+
+/// <summary>Everything that decides what a guest is. Immutable; <see cref="GuestBuilder"/> is the convenient way to one.</summary>
+public sealed record GuestOptions
+{
+    /// <summary>The least memory that boots reliably, in bytes. Below it some boots of stock kernels fail with "can't fork".</summary>
+    public const long MinimumMemory = 256L * 1024 * 1024;
+
+    /// <summary>The kernel to boot; <see cref="DefaultKernel"/> unless the variable UML_KERNEL names another.</summary>
+    public KernelReference Kernel { get; init; } = Environment.GetEnvironmentVariable("UML_KERNEL") is { Length: > 0 } name ? name : DefaultKernel;
+
+    /// <summary>How the kernel is resolved; null for the defaults.</summary>
+    public KernelResolveOptions? KernelResolution { get; init; }
+
+    /// <summary>The guest's root file system.</summary>
+    public GuestRoot Root { get; init; } = GuestRoot.Host;
+
+    /// <summary>Memory of the guest in bytes, at least <see cref="MinimumMemory"/>. The host gives it as the guest uses it.</summary>
+    public long Memory { get; init; } = 512L * 1024 * 1024;
+
+    /// <summary>Number of CPUs, 1 to 64. More than one needs a kernel built with CONFIG_SMP.</summary>
+    public int Cpus { get; init; } = 1;
+
+    /// <summary>Arguments appended to the kernel's command line.</summary>
+    public ImmutableArray<string> KernelArguments { get; init; } = [];
+
+    /// <summary>Whether to leave out what makes stock kernels slow to boot (RAID6 and XOR benchmarks, delay calibration).</summary>
+    public bool FastBoot { get; init; } = true;
+
+    /// <summary>
+    /// Whether the guest's processes are kept apart by ptrace even where the kernel has the faster seccomp mode. In seccomp
+    /// mode a hostile program in the guest can take over the guest's kernel (arch/um/kernel/skas/stub.c).
+    /// </summary>
+    public bool Ptrace { get; init; }
+
+    /// <summary>Directories and files of the host to share.</summary>
+    public ImmutableArray<GuestMount> Mounts { get; init; } = [];
+
+    /// <summary>Files and directories of the host to copy in before <see cref="GuestBuilder.StartAsync"/> returns.</summary>
+    public ImmutableArray<GuestArtifact> Artifacts { get; init; } = [];
+
+    /// <summary>Environment of every command, unless the command has its own value.</summary>
+    public ImmutableSortedDictionary<string, string> Environment { get; init; } =
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Working directory of commands that name none; null for the host's current directory (host root) or <c>/</c>.</summary>
+    public string? WorkingDirectory { get; init; }
+
+    /// <summary>The guest's host name.</summary>
+    public string Hostname { get; init; } = "uml";
+
+    /// <summary>The guest's clock when it starts; null for the host's time.</summary>
+    public DateTimeOffset? Clock { get; init; }
+
+    /// <summary>How long the guest may take until it serves commands.</summary>
+    public TimeSpan BootTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long an orderly power-off may take before the guest is killed.</summary>
+    public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long a command may take unless it names its own deadline; null for no deadline.</summary>
+    public TimeSpan? CommandTimeout { get; init; }
+
+    /// <summary>A file that gets the whole kernel log, as it is written; null to keep the log only when something goes wrong.</summary>
+    public string? KernelLogFile { get; init; }
+
+    /// <summary>Whether the host's Landlock, where it has it, confines the kernel to what the guest was given.</summary>
+    public bool Confine { get; init; } = true;
+
+    /// <summary>Told what happens.</summary>
+    public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>The kernel used when nothing names one.</summary>
+    public static KernelReference DefaultKernel => "debian:sid";
+}
+
+/// <summary>How a share behaves when the guest writes.</summary>
+public enum MountMode
+{
+    /// <summary>The guest cannot write.</summary>
+    ReadOnly,
+
+    /// <summary>The guest writes on the host.</summary>
+    ReadWrite,
+
+    /// <summary>The guest can write; the host's files do not change.</summary>
+    CopyOnWrite,
+}
+
+/// <summary>A directory or file of the host that the guest sees.</summary>
+/// <param name="HostPath">Path on the host; made absolute.</param>
+/// <param name="GuestPath">Absolute path in the guest.</param>
+/// <param name="Mode">What happens when the guest writes. A file cannot be <see cref="MountMode.CopyOnWrite"/>.</param>
+public sealed record GuestMount(string HostPath, string GuestPath, MountMode Mode = MountMode.ReadOnly);
+
+/// <summary>A file or directory tree that is copied into the guest when it starts.</summary>
+/// <param name="HostPath">Path on the host; made absolute.</param>
+/// <param name="GuestPath">Absolute path the copy gets in the guest; with a '/' at the end, the directory it is put in.</param>
+public sealed record GuestArtifact(string HostPath, string GuestPath);
+
+/// <summary>What the guest's root file system is made of.</summary>
+public sealed record GuestRoot
+{
+    private GuestRoot(string directory) => HostDirectory = directory;
+
+    /// <summary>The host's own file system under a layer that keeps the guest's writes in the guest: any command of the host runs.</summary>
+    public static GuestRoot Host { get; } = new("/");
+
+    /// <summary>Nothing but what is copied or mounted in. Boots fastest.</summary>
+    public static GuestRoot Empty { get; } = new("");
+
+    /// <summary>The host directory below the copy-on-write layer; empty for <see cref="Empty"/>.</summary>
+    public string HostDirectory { get; }
+
+    /// <summary>A directory of the host that holds a root file system, under a layer that keeps the guest's writes in the guest.</summary>
+    public static GuestRoot Directory(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return new GuestRoot(Path.GetFullPath(path));
+    }
+
+    /// <summary>The name used on the command line: <c>host</c>, <c>empty</c> or the directory.</summary>
+    public override string ToString() => HostDirectory switch { "/" => "host", "" => "empty", _ => HostDirectory };
+}

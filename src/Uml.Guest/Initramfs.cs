@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Uml.CI;
+
+/// <summary>The archive the guest's kernel unpacks as its first root: the agent and two device nodes, the same for every guest.</summary>
+internal static class Initramfs
+{
+    /// <summary>The archive of <paramref name="agent"/>, made once below <paramref name="cache"/>.</summary>
+    public static string Ensure(string agent, string cache)
+    {
+        var file = new FileInfo(agent);
+        string directory = Path.Combine(cache, "initramfs");
+        // The name says which agent is inside; hashing it at each boot would cost more than the boot's share of it.
+        string key = $"{agent}\n{file.Length}\n{file.LastWriteTimeUtc.Ticks}";
+        string path = Path.Combine(directory, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..20] + ".cpio");
+        if (File.Exists(path))
+            return path;
+
+        Directory.CreateDirectory(directory);
+        string partial = $"{path}.{Environment.ProcessId}.{Guid.NewGuid():N}";
+        try
+        {
+            File.WriteAllBytes(partial, Build(File.ReadAllBytes(agent)));
+            File.Move(partial, path, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(partial);
+        }
+
+        return path;
+    }
+
+    /// <summary>Builds the archive ("newc" cpio, Documentation/driver-api/early-userspace/buffer-format.rst).</summary>
+    public static byte[] Build(ReadOnlySpan<byte> agent)
+    {
+        const uint Directory = 0x41ed, Character = 0x2180, Executable = 0x81ed;
+        using var archive = new MemoryStream(agent.Length + 2048);
+        uint inode = 1;
+        Add(archive, inode++, "dev", Directory, 0, 0, []);
+        // The kernel opens /dev/console for PID 1 before anything can be mounted.
+        Add(archive, inode++, "dev/console", Character, 5, 1, []);
+        Add(archive, inode++, "dev/null", Character | 0x36, 1, 3, []);
+        Add(archive, inode++, "init", Executable, 0, 0, agent);
+        Add(archive, 0, "TRAILER!!!", 0, 0, 0, []);
+        return archive.ToArray();
+    }
+
+    private static void Add(MemoryStream archive, uint inode, string name, uint mode, uint major, uint minor, ReadOnlySpan<byte> content)
+    {
+        var header = new StringBuilder("070701");
+        foreach (uint field in (ReadOnlySpan<uint>)[inode, mode, 0, 0, 1, 0, (uint)content.Length, 0, 0, major, minor, (uint)name.Length + 1, 0])
+            header.Append(field.ToString("x8", CultureInfo.InvariantCulture));
+        archive.Write(Encoding.ASCII.GetBytes(header.Append(name).Append('\0').ToString()));
+        Align(archive);
+        archive.Write(content);
+        Align(archive);
+    }
+
+    private static void Align(MemoryStream archive)
+    {
+        while (archive.Length % 4 != 0)
+            archive.WriteByte(0);
+    }
+}
