@@ -196,7 +196,7 @@ internal static unsafe partial class TreeNative
     public static int SetTime(int descriptor, long seconds, uint nanoseconds)
     {
         long* times = stackalloc long[4] { 0, OmitTime, seconds, nanoseconds };
-        return Result(UTimeNsAt(descriptor, null, times, 0));
+        return Result(FUTimeNs(descriptor, times));
     }
 
     public static int SetTime(int directory, byte[] name, long seconds, uint nanoseconds)
@@ -268,6 +268,9 @@ internal static unsafe partial class TreeNative
 
     [LibraryImport("libc", EntryPoint = "fchmodat", SetLastError = true)]
     private static partial int FChModAt(int directory, byte* path, uint mode, int flags);
+
+    [LibraryImport("libc", EntryPoint = "futimens", SetLastError = true)]
+    private static partial int FUTimeNs(int descriptor, long* times);
 
     [LibraryImport("libc", EntryPoint = "utimensat", SetLastError = true)]
     private static partial int UTimeNsAt(int directory, byte* path, long* times, int flags);

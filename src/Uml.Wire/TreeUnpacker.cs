@@ -401,7 +401,7 @@ public sealed class TreeUnpacker : IDisposable
         {
             string ancestor = slash < 0 ? parent : parent[..slash];
             int error = TreeNative.MakeDirectory(TreeNative.AtCurrentDirectory, TreeNative.Terminated(ancestor), 0x1FF);
-            if (error < 0 && error != -TreeNative.EEXIST && !System.IO.Directory.Exists(ancestor))
+            if (error < 0 && !System.IO.Directory.Exists(ancestor))
                 CheckParent(ancestor, error);
             if (slash < 0)
                 break;
