@@ -282,13 +282,15 @@ public sealed class Guest : IAsyncDisposable
 
         try
         {
-            HelloMessage hello = await WithinBootTimeout(_hello.Task, clock, "did not reach its user space", cancellationToken);
+            // The deadline is the guest's: it starts with the guest, not with a download before it.
+            var age = Stopwatch.StartNew();
+            HelloMessage hello = await WithinBootTimeout(_hello.Task, age, "did not reach its user space", cancellationToken);
             TimeSpan helloAt = clock.Elapsed;
             if (hello.Version != Protocol.Version)
                 throw new WireException($"the agent speaks version {hello.Version} of the protocol, this library version {Protocol.Version}");
             Release = hello.Release;
             SendSetup(plan.Setup with { Spool = started.Spool });
-            ReadyMessage ready = await WithinBootTimeout(_ready.Task, clock, "did not finish its set-up", cancellationToken);
+            ReadyMessage ready = await WithinBootTimeout(_ready.Task, age, "did not finish its set-up", cancellationToken);
             Warnings = ready.Warnings;
             foreach (string warning in ready.Warnings)
                 Options.Logger.LogWarning("Guest {Name}: {Warning}", plan.Start.Name, warning);
@@ -316,9 +318,9 @@ public sealed class Guest : IAsyncDisposable
         _channel.Send(FrameType.Setup, 0, writer.Written);
     }
 
-    private async Task<T> WithinBootTimeout<T>(Task<T> step, Stopwatch clock, string what, CancellationToken cancellationToken)
+    private async Task<T> WithinBootTimeout<T>(Task<T> step, Stopwatch age, string what, CancellationToken cancellationToken)
     {
-        TimeSpan left = Options.BootTimeout - clock.Elapsed;
+        TimeSpan left = Options.BootTimeout - age.Elapsed;
         if (left < TimeSpan.Zero)
             left = TimeSpan.Zero;
         if (await Task.WhenAny(step, _death, Task.Delay(left, cancellationToken)) is var first && first == step)

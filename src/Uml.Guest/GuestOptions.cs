@@ -11,7 +11,7 @@ public sealed record GuestOptions
     public const long MinimumMemory = 256L * 1024 * 1024;
 
     /// <summary>The kernel to boot; <see cref="DefaultKernel"/> unless the variable UML_KERNEL names another.</summary>
-    public KernelReference Kernel { get; init; } = Environment.GetEnvironmentVariable("UML_KERNEL") is { Length: > 0 } name ? name : DefaultKernel;
+    public KernelReference Kernel { get; init; } = System.Environment.GetEnvironmentVariable("UML_KERNEL") is { Length: > 0 } name ? name : DefaultKernel;
 
     /// <summary>How the kernel is resolved; null for the defaults.</summary>
     public KernelResolveOptions? KernelResolution { get; init; }
