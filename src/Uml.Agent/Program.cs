@@ -15,8 +15,8 @@ internal static class Program
         // The kernel starts /init with whatever is left of its command line, so being PID 1 decides, not the arguments.
         if (Environment.ProcessId == 1 && arguments is not ["supervise", ..] || arguments is ["init", ..])
             return GuestInit.Run();
-        if (arguments is ["supervise"])
-            return Supervisor.Run();
+        if (arguments is ["supervise", ..])
+            return Supervisor.Run(arguments.AsSpan(1));
 
         Console.Error.WriteLine(Usage);
         return 2;

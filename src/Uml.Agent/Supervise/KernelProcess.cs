@@ -1,0 +1,286 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Uml.CI.Wire;
+using static Uml.CI.Agent.Supervise.Native;
+
+namespace Uml.CI.Agent.Supervise;
+
+/// <summary>Starts the kernel, in its own session, confined and with nothing open that is not its own.</summary>
+internal static unsafe class KernelProcess
+{
+    /// <summary>The only part of its directory that the kernel may write; relative to that directory, which is its current one.</summary>
+    public const string WritableDirectory = "/guest";
+
+    /// <summary>Input that the host hands over. The guest may read and remove, not create: the host would follow a planted link.</summary>
+    public const string SpoolDirectory = "/spool";
+
+    public const string MemoryDirectory = WritableDirectory + "/mem";
+
+    public const string SocketDirectory = WritableDirectory + "/uml";
+
+    private const int LongestKernelName = 40;
+
+    private enum Stage
+    {
+        ControlGroup = 1,
+        Landlock,
+        Filter,
+        Descriptors,
+        Execute,
+    }
+
+    /// <summary>The name UML gives its management socket's directory; the socket's path must stay short.</summary>
+    public static string MachineName(string name) => name.Length <= LongestKernelName ? name : name[^LongestKernelName..];
+
+    /// <summary>Starts the kernel. The current directory must be the guest's.</summary>
+    public static KernelStart Start(StartGuestMessage options, string directory, int log, string? controlGroup)
+    {
+        int devNull = Open("/dev/null", O_RDONLY);
+        if (devNull < 0)
+            return Failed("cannot open /dev/null", Error);
+
+        var plan = new Plan
+        {
+            Parent = GetPid(),
+            DevNull = devNull,
+            Log = log,
+            File = Text(options.Kernel),
+            Rules = -1,
+            ControlGroup = -1,
+            DeathSignal = DeathSignal(options.Arguments),
+        };
+
+        var arguments = new List<string> { options.Kernel };
+        foreach (string argument in options.Arguments)
+        {
+            arguments.Add(argument
+                .Replace("{console}", Supervisor.ConsoleLine.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+                .Replace("{log}", log.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal));
+        }
+
+        // Relative, so that neither its length nor a space in it matters: mconsole's address has room for 107 bytes.
+        arguments.Add($"uml_dir={SocketDirectory[1..]}/");
+        arguments.Add($"umid={MachineName(options.Name)}");
+        plan.Arguments = Array(arguments);
+
+        var environment = new List<string>();
+        foreach (string variable in options.Environment)
+        {
+            if (!variable.StartsWith("TMPDIR=", StringComparison.Ordinal) && !variable.StartsWith("HOME=", StringComparison.Ordinal))
+                environment.Add(variable);
+        }
+
+        environment.Add($"TMPDIR={directory}{MemoryDirectory}");
+        environment.Add($"HOME={directory}");
+        plan.Environment = Array(environment);
+
+        int version = options.Confine ? Landlock.Version() : 0;
+        if (options.Confine)
+        {
+            plan.Confine = 1;
+            if (version > 0)
+                plan.Rules = Landlock.CreateRules(version, directory, options.Kernel, options.ReadPaths, options.WritePaths);
+            if (options.WritePaths.Count == 0)
+                plan.Filter = MetadataFilter.Build();
+        }
+
+        if (controlGroup is not null)
+            plan.ControlGroup = Open($"{controlGroup}/cgroup.procs", O_WRONLY);
+
+        int* pipe = stackalloc int[2];
+        if (Pipe2(pipe, O_CLOEXEC) != 0)
+            return Failed("cannot make a pipe", Error);
+        plan.Report = pipe[1];
+
+        int pid = Fork();
+        if (pid == 0)
+            Become(&plan);
+
+        int error = Error;
+        Close(pipe[1]);
+        Close(devNull);
+        if (plan.Rules >= 0)
+            Close(plan.Rules);
+        if (plan.ControlGroup >= 0)
+            Close(plan.ControlGroup);
+
+        var inForce = new List<string>();
+        if (plan.Rules >= 0)
+            inForce.Add($"landlock:{version}");
+        if (plan.Filter != 0)
+            inForce.Add("metadata-filter");
+        if (plan.ControlGroup >= 0)
+            inForce.Add("cgroup");
+
+        string? failure = pid < 0 ? $"cannot fork: {ErrorText(error)}" : null;
+        int* report = stackalloc int[2];
+        while (pid > 0)
+        {
+            nint n = Read(pipe[0], (byte*)report, sizeof(int) * 2);
+            if (n < 0 && Error == EINTR)
+                continue;
+            if (n != sizeof(int) * 2)
+                break;
+            switch ((Stage)report[0])
+            {
+                case Stage.ControlGroup:
+                    inForce.Remove("cgroup");
+                    break;
+                case Stage.Landlock:
+                    inForce.Remove($"landlock:{version}");
+                    break;
+                case Stage.Filter:
+                    inForce.Remove("metadata-filter");
+                    break;
+                case Stage.Descriptors:
+                    error = report[1];
+                    failure = $"cannot set up the kernel's descriptors: {ErrorText(error)}";
+                    break;
+                case Stage.Execute:
+                    error = report[1];
+                    failure = CannotExecute(options.Kernel, error);
+                    break;
+            }
+        }
+
+        Close(pipe[0]);
+        return new KernelStart(pid, string.Join(' ', inForce), failure, failure is null ? 0 : error);
+    }
+
+    // What runs here is a copy of a process with several threads: system calls only, and nothing that allocates.
+    private static void Become(Plan* plan)
+    {
+        // First of all its own session, so that from now on its process group can be killed as one.
+        SetSession();
+        Prctl(PR_SET_PDEATHSIG, plan->DeathSignal, 0, 0, 0);
+        if (GetParentPid() != plan->Parent)
+            ExitNow(127);
+
+        // struct kernel_sigaction, all zero, is SIG_DFL without flags.
+        byte* action = stackalloc byte[32];
+        for (int i = 0; i < 32; i++)
+            action[i] = 0;
+        for (int signal = 1; signal <= 64; signal++)
+            Syscall(SYS_rt_sigaction, signal, (nint)action, 0, sizeof(ulong), 0, 0);
+        ulong none = 0;
+        const int setMask = 2;
+        Syscall(SYS_rt_sigprocmask, setMask, (nint)(&none), 0, sizeof(ulong), 0, 0);
+
+        if (plan->ControlGroup >= 0)
+        {
+            byte self = (byte)'0';
+            if (Write(plan->ControlGroup, &self, 1) != 1)
+                Report(plan, Stage.ControlGroup);
+        }
+
+        // With seccomp UML holds a descriptor per guest process; its memory is one file; a core file would be as large.
+        Raise(RLIMIT_NOFILE);
+        Raise(RLIMIT_FSIZE);
+        ulong* noCore = stackalloc ulong[2];
+        noCore[0] = 0;
+        noCore[1] = 0;
+        Syscall(SYS_prlimit64, 0, RLIMIT_CORE, (nint)noCore, 0, 0, 0);
+
+        if (Dup2(plan->DevNull, 0) < 0 || Dup2(plan->Log, 1) < 0 || Dup2(plan->Log, 2) < 0
+            || Fcntl(plan->Log, F_SETFD, 0) < 0 || Fcntl(Supervisor.ConsoleLine, F_SETFD, 0) < 0)
+        {
+            Report(plan, Stage.Descriptors);
+            ExitNow(127);
+        }
+
+        // UML wants a fixed layout and otherwise executes itself a second time through /proc.
+        Syscall(SYS_personality, ADDR_NO_RANDOMIZE, 0, 0, 0, 0, 0);
+
+        if (plan->Confine != 0)
+        {
+            Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+            if (plan->Rules >= 0 && Syscall(SYS_landlock_restrict_self, plan->Rules, 0, 0, 0, 0, 0) != 0)
+                Report(plan, Stage.Landlock);
+            const int filterMode = 2;
+            if (plan->Filter != 0 && Prctl(PR_SET_SECCOMP, filterMode, plan->Filter, 0, 0) != 0)
+                Report(plan, Stage.Filter);
+        }
+
+        Syscall(SYS_execve, (nint)plan->File, (nint)plan->Arguments, (nint)plan->Environment, 0, 0, 0);
+        Report(plan, Stage.Execute);
+        ExitNow(127);
+    }
+
+    private static void Report(Plan* plan, Stage stage)
+    {
+        int* record = stackalloc int[2];
+        record[1] = Error;
+        record[0] = (int)stage;
+        Write(plan->Report, (byte*)record, sizeof(int) * 2);
+    }
+
+    private static void Raise(int resource)
+    {
+        ulong* limit = stackalloc ulong[2];
+        if (Syscall(SYS_prlimit64, 0, resource, 0, (nint)limit, 0, 0) != 0)
+            return;
+        limit[0] = limit[1];
+        Syscall(SYS_prlimit64, 0, resource, (nint)limit, 0, 0, 0);
+    }
+
+    // The last line, for when both supervisors are killed at once. SIGTERM makes a kernel for one processor end in order;
+    // one for several may hang on it, but runs in seccomp mode only, where SIGKILL is safe.
+    private static int DeathSignal(IReadOnlyList<string> arguments)
+    {
+        bool seccomp = false, several = false;
+        foreach (string argument in arguments)
+        {
+            seccomp |= argument == "seccomp=on";
+            several |= argument.StartsWith("ncpus=", StringComparison.Ordinal) && argument != "ncpus=1";
+        }
+
+        return seccomp && several ? SIGKILL : SIGTERM;
+    }
+
+    private static string CannotExecute(string kernel, int error)
+    {
+        string remedy = error switch
+        {
+            ENOENT when Stat(kernel, out _) => "; the loader it names is missing or not among the paths it may read",
+            EACCES => "; it must be executable, on a file system that is not mounted noexec, and so must its loader",
+            _ => "",
+        };
+        return $"cannot execute the kernel {kernel}: {ErrorText(error)}{remedy}";
+    }
+
+    private static KernelStart Failed(string what, int error) => new(-1, "", $"{what}: {ErrorText(error)}", error);
+
+    private static byte* Text(string text) => (byte*)Marshal.StringToCoTaskMemUTF8(text);
+
+    private static byte** Array(List<string> texts)
+    {
+        var array = (byte**)NativeMemory.Alloc((nuint)(texts.Count + 1), (nuint)sizeof(byte*));
+        for (int i = 0; i < texts.Count; i++)
+            array[i] = Text(texts[i]);
+        array[texts.Count] = null;
+        return array;
+    }
+
+    private struct Plan
+    {
+        public int Parent;
+        public int DevNull;
+        public int Log;
+        public int Rules;
+        public int ControlGroup;
+        public int DeathSignal;
+        public int Confine;
+        public int Report;
+        public nint Filter;
+        public byte* File;
+        public byte** Arguments;
+        public byte** Environment;
+    }
+}
+
+/// <summary>How starting the kernel went.</summary>
+/// <param name="ProcessId">The process, to be ended also after a failure; -1 if there is none.</param>
+/// <param name="Confinement">What is in force, for people.</param>
+/// <param name="Failure">One line, or null if the kernel runs.</param>
+/// <param name="Error">The errno of the failure.</param>
+internal sealed record KernelStart(int ProcessId, string Confinement, string? Failure, int Error);

@@ -1,0 +1,90 @@
+using System.Globalization;
+using static Uml.CI.Agent.Supervise.Native;
+
+namespace Uml.CI.Agent.Supervise;
+
+/// <summary>Ends every process of a guest.</summary>
+internal static unsafe class ProcessTree
+{
+    // SIGKILL is not refused; only a process stuck in the kernel (state D) outlives it for long.
+    private const int PatienceMilliseconds = 10_000;
+
+    /// <summary>Kills and reaps all of this process's children and whatever they leave; it must be a subreaper.</summary>
+    /// <param name="main">The kernel's main process, leader of its process group, or 0.</param>
+    /// <param name="controlGroup">The guest's control group, if it has one.</param>
+    /// <param name="onMain">Called with the main process's wait status as soon as it is known.</param>
+    /// <returns>Null, or a line that says which process could not be ended.</returns>
+    public static string? End(int main, string? controlGroup, Action<int>? onMain)
+    {
+        // The group first, and never the main process alone: kill(-pgid) walks the group under one lock, so that no stub
+        // can see its tracer die before it has its own SIGKILL. A stub that does runs on as a process of the host.
+        if (main > 0 && IsOurs(main))
+        {
+            Kill(-main, SIGKILL);
+            Kill(main, SIGKILL);
+        }
+
+        if (controlGroup is not null)
+            ControlGroup.Kill(controlGroup);
+
+        long deadline = Environment.TickCount64 + PatienceMilliseconds;
+        uint pause = 50;
+        while (true)
+        {
+            int status;
+            int pid = WaitPid(-1, &status, WNOHANG);
+            if (pid > 0)
+            {
+                if (pid == main)
+                    onMain?.Invoke(status);
+                continue;
+            }
+
+            if (pid < 0 && Error != EINTR)
+                return null;
+
+            // Still some: dying, or out of the group because guest code that got loose called setsid.
+            string? survivor = KillChildren();
+            if (Environment.TickCount64 > deadline)
+                return $"cannot end a process of the guest: {survivor ?? "unknown"}";
+
+            MicroSleep(pause);
+            pause = Math.Min(pause * 2, 5000);
+        }
+    }
+
+    /// <summary>Whether a process is our child, running or waiting to be reaped, so that its number cannot mean another.</summary>
+    public static bool IsOurs(int pid)
+    {
+        byte* info = stackalloc byte[128];
+        return WaitId(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) == 0;
+    }
+
+    private static string? KillChildren()
+    {
+        string? last = null;
+        int self = GetPid();
+        int proc = Open("/proc", O_RDONLY | O_DIRECTORY);
+        if (proc < 0)
+            return last;
+
+        foreach (string name in new DirectoryReader(proc))
+        {
+            if (!int.TryParse(name, NumberStyles.None, null, out int pid) || ReadText($"/proc/{name}/stat") is not { } stat)
+                continue;
+
+            // pid (comm) state ppid pgrp ...; comm may contain anything, so from the last parenthesis.
+            string[] fields = stat[(stat.LastIndexOf(')') + 1)..].Split(' ', 5, StringSplitOptions.RemoveEmptyEntries);
+            if (fields.Length < 4 || fields[1] != self.ToString(CultureInfo.InvariantCulture) || fields[0] == "Z")
+                continue;
+
+            // Our child's number stays its own until we reap it, and so does that of the group it leads.
+            Kill(-pid, SIGKILL);
+            Kill(pid, SIGKILL);
+            last = stat[..(stat.LastIndexOf(')') + 1)] + $" in state {fields[0]}";
+        }
+
+        Close(proc);
+        return last;
+    }
+}
