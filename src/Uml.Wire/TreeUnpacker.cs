@@ -272,6 +272,13 @@ public sealed class TreeUnpacker : IDisposable
                 throw Malformed($"gives its root entry the name \"{TreeFormat.Display(name)}\"");
             OpenParent();
             _name = _rootName;
+
+            // Renaming over it would fail as well, but only after all of a large file was written.
+            bool replaces = _kind != TreeRecord.Directory
+                && TreeNative.Stat(_parent, _rootName, TreeNative.AtSymlinkNoFollow, out TreeStat existing) == 0
+                && existing.Type == TreeNative.TypeDirectory;
+            if (replaces)
+                throw NotReplaced();
         }
         else
         {
@@ -576,11 +583,14 @@ public sealed class TreeUnpacker : IDisposable
     private void Place()
     {
         int error = TreeNative.Rename(Directory, _temporary!, _name);
-        if (error == -TreeNative.EISDIR || error < 0 && _levels.Count == 0 && _destination == "/")
-            throw new TreeException(Display(_name), "is a directory; name the file to create, or remove the directory first", TreeNative.EISDIR);
+        if (error == -TreeNative.EISDIR)
+            throw NotReplaced();
         Check(error, "cannot be replaced");
         _temporary = null;
     }
+
+    private TreeException NotReplaced() =>
+        new(Display(_name), "is a directory; name the file to create, or remove the directory first", TreeNative.EISDIR);
 
     // Not every file system has times for everything, and what has none loses nothing else.
     private void SetTimeByName() => _ = TreeNative.SetTime(Directory, _temporary!, _attributes.Seconds, _attributes.Nanoseconds);
