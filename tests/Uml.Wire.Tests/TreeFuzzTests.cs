@@ -5,6 +5,9 @@ namespace Uml.CI.Wire.Tests;
 
 public sealed class TreeFuzzTests : IDisposable
 {
+    // So far down that a stream which gets out cannot climb to anything that matters.
+    private static readonly string s_box = string.Concat(Enumerable.Repeat("deep/", 40)) + "box";
+
     private readonly TreeSandbox _sandbox = TreeSandbox.InMemory();
 
     public void Dispose() => _sandbox.Dispose();
@@ -24,10 +27,10 @@ public sealed class TreeFuzzTests : IDisposable
         Fuzz(5000, Hostile, minimumRefused: 1000);
     }
 
-    private static byte[] Hostile(Random random)
+    private byte[] Hostile(Random random)
     {
         string[] names = ["a", "b", "c", "d", "a", "b", "c", "d", "out", "out", "up", "..", ".", "", "/", "a/b", "../outside", "..\0"];
-        string[] targets = ["../outside", "/", "..", "../..", "a", "b", "../../outside", "../outside/f", "out/f", "up/outside/f", "a/b"];
+        string[] targets = ["../outside", _sandbox[s_box + "/outside"], "..", "../..", "a", "b", "../../outside", "../outside/f", "out/f", "up/outside/f", "a/b"];
         var forge = new TreeForge().Directory([]);
         int depth = 1;
         for (int i = random.Next(1, 25); i > 0; i--)
@@ -71,31 +74,31 @@ public sealed class TreeFuzzTests : IDisposable
 
     private void Fuzz(int streams, Func<Random, byte[]> make, int minimumRefused)
     {
-        _sandbox.MakeFile("box/outside/f", "mine"u8);
-        _sandbox.MakeFile("box/outside/sub/f", "mine too"u8);
-        _sandbox.MakeDirectory("box/to");
-        string outside = TreeSandbox.List(_sandbox["box/outside"]);
+        _sandbox.MakeFile(s_box + "/outside/f", "mine"u8);
+        _sandbox.MakeFile(s_box + "/outside/sub/f", "mine too"u8);
+        _sandbox.MakeDirectory(s_box + "/to");
+        string outside = TreeSandbox.List(_sandbox[s_box + "/outside"]);
         int refused = 0;
         for (int seed = 0; seed < streams; seed++)
         {
             // What earlier streams left behind is what later ones stumble over; now and then it starts afresh.
             if (seed % 10 == 0)
-                _sandbox.Empty("box/to");
+                _sandbox.Empty(s_box + "/to");
             try
             {
-                Tree.Unpack(make(new Random(seed)), _sandbox["box/to"], seed: seed);
+                Tree.Unpack(make(new Random(seed)), _sandbox[s_box + "/to"], seed: seed);
             }
             catch (TreeException)
             {
                 refused++;
             }
 
-            Assert.True(outside == TreeSandbox.List(_sandbox["box/outside"]), $"seed {seed} wrote outside of its destination");
-            Assert.True(Directory.GetFileSystemEntries(_sandbox["box"]).Length == 2, $"seed {seed} made something beside its destination");
+            Assert.True(outside == TreeSandbox.List(_sandbox[s_box + "/outside"]), $"seed {seed} wrote outside of its destination");
+            Assert.True(Directory.GetFileSystemEntries(_sandbox[s_box]).Length == 2, $"seed {seed} made something beside its destination");
             Assert.True(seed % 50 != 0 || _sandbox.Leftovers().Length == 0, $"seed {seed} left a temporary file");
         }
 
-        Assert.Equal("1", TreeSandbox.Run(_sandbox["box/outside/f"], """stat -c %h "$1" """).Trim());
+        Assert.Equal("1", TreeSandbox.Run(_sandbox[s_box + "/outside/f"], """stat -c %h "$1" """).Trim());
         Assert.Equal(0, _sandbox.OpenDescriptors());
         Assert.InRange(refused, minimumRefused, streams - 10);
     }

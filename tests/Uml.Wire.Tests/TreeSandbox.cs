@@ -95,16 +95,18 @@ public sealed class TreeSandbox : IDisposable
         return tree + content;
     }
 
-    /// <summary>Names and content below a directory, as cheap as it gets.</summary>
+    /// <summary>Names and content below a directory, as cheap as it gets. Links are listed, not followed.</summary>
     public static string List(string path)
     {
         var text = new StringBuilder();
-        foreach (FileSystemInfo entry in new DirectoryInfo(path).EnumerateFileSystemInfos("*", SearchOption.AllDirectories).OrderBy(e => e.FullName, StringComparer.Ordinal))
+        foreach (FileSystemInfo entry in new DirectoryInfo(path).EnumerateFileSystemInfos().OrderBy(entry => entry.Name, StringComparer.Ordinal))
         {
             text.Append(entry.FullName).Append(' ').Append(entry.UnixFileMode).Append(' ').Append(entry.LinkTarget);
             if (entry is FileInfo { LinkTarget: null } file)
-                text.Append(' ').Append(file.LastWriteTimeUtc.Ticks).Append(' ').Append(Convert.ToHexString(File.ReadAllBytes(file.FullName)));
+                text.Append(' ').Append(file.LastWriteTimeUtc.Ticks).Append(' ').Append(file.Length == 0 ? "" : Convert.ToHexString(File.ReadAllBytes(file.FullName)));
             text.Append('\n');
+            if (entry is DirectoryInfo { LinkTarget: null })
+                text.Append(List(entry.FullName));
         }
 
         return text.ToString();
