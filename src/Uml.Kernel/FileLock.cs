@@ -12,9 +12,9 @@ internal sealed class FileLock : IDisposable
     /// <summary>Takes the lock if it is free.</summary>
     public static FileLock? TryTake(string path)
     {
-        // Sharing everything keeps .NET's own use of flock out of the way. The file stays where it is when the lock is
+        // Not opened by .NET, which uses flock for its own ideas of sharing. The file stays where it is when the lock is
         // given back: removing it would let two processes lock two files of one name.
-        SafeFileHandle handle = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        SafeFileHandle handle = Native.OpenForLock(path);
         try
         {
             if (Native.TryLock(handle))

@@ -27,6 +27,21 @@ internal static unsafe partial class Native
 
     public static int Signal(int process, int signal) => kill(process, signal);
 
+    /// <summary>Opens or creates a file that is only there to be locked.</summary>
+    public static SafeFileHandle OpenForLock(string path)
+    {
+        const int ReadWrite = 2, Create = 0x40, CloseOnExec = 0x80000;
+        while (true)
+        {
+            int fd = open(path, ReadWrite | Create | CloseOnExec, 0x1B6 /* 0666, less the umask */);
+            if (fd >= 0)
+                return new SafeFileHandle(fd, ownsHandle: true);
+            int error = Marshal.GetLastPInvokeError();
+            if (error != ErrnoInterrupted)
+                throw new IOException($"{path} cannot be opened: {new Win32Exception(error).Message}");
+        }
+    }
+
     /// <summary>Takes an exclusive flock; false when someone else holds it.</summary>
     public static bool TryLock(SafeFileHandle file)
     {
@@ -93,6 +108,9 @@ internal static unsafe partial class Native
             return null;
         }
     }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags, uint mode);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int flock(int fd, int operation);
