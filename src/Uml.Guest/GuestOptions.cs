@@ -68,8 +68,14 @@ public sealed record GuestOptions
     /// <summary>A file that gets the whole kernel log, as it is written; null to keep the log only when something goes wrong.</summary>
     public string? KernelLogFile { get; init; }
 
+    /// <summary>Told every line of the kernel log as it is written, from the first on; called from any thread, one line at a time.</summary>
+    public Action<KernelLogLine>? KernelLogListener { get; init; }
+
     /// <summary>Whether the host's Landlock, where it has it, confines the kernel to what the guest was given.</summary>
     public bool Confine { get; init; } = true;
+
+    /// <summary>Name of the guest's directory on the host; null for one made up. Unique on the host, letters, digits and dashes.</summary>
+    internal string? Name { get; init; }
 
     /// <summary>Told what happens.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;

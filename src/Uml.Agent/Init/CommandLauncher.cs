@@ -7,7 +7,6 @@ namespace Uml.CI.Agent.Init;
 /// <summary>Starts a command as the user, in the directory and with the environment the host asked for.</summary>
 internal static unsafe class CommandLauncher
 {
-    private const short SetSignalDefaults = 0x04, SetSignalMask = 0x08, SetSession = 0x80;
     private const string DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
     /// <summary>Starts it and returns its process number.</summary>
@@ -20,30 +19,18 @@ internal static unsafe class CommandLauncher
         UserIdentity user = UserIdentity.Find(message.User);
         List<string> environment = Complete(message.Environment, user, message.Terminal);
         if (message.WorkingDirectory.Length > 0 && !Linux.IsDirectory(message.WorkingDirectory))
-            throw new SetupException(Linux.Exists(message.WorkingDirectory) ? Linux.ENOTDIR : Linux.ENOENT, $"working directory {message.WorkingDirectory}");
+        {
+            // Without an errno: ENOENT would say that the command is missing.
+            throw new SetupException(0, Linux.Exists(message.WorkingDirectory)
+                ? $"the working directory {message.WorkingDirectory} is not a directory in the guest"
+                : $"the working directory {message.WorkingDirectory} does not exist in the guest");
+        }
 
         string program = FindProgram(message.Arguments[0], environment, message.WorkingDirectory);
-        int error = 0;
-        if (!user.IsRoot && (error = Linux.Become(user.Uid, user.Gid, user.Groups)) != 0)
-        {
-            Linux.BecomeRoot();
-            throw new SetupException(error, $"cannot become user {message.User}");
-        }
-
-        int pid;
-        try
-        {
-            error = Spawn(program, message.Arguments, environment, message.WorkingDirectory, descriptors, out pid);
-            // As execvp and every shell do: a script without "#!" is a shell script.
-            if (error == Linux.ENOEXEC)
-                error = Spawn("/bin/sh", ["/bin/sh", program, .. message.Arguments.Skip(1)], environment, message.WorkingDirectory, descriptors, out pid);
-        }
-        finally
-        {
-            if (!user.IsRoot)
-                Linux.BecomeRoot();
-        }
-
+        int error = Spawn(program, message.Arguments, environment, message.WorkingDirectory, user, descriptors, out int pid);
+        // As execvp and every shell do: a script without "#!" is a shell script.
+        if (error == Linux.ENOEXEC)
+            error = Spawn("/bin/sh", ["/bin/sh", program, .. message.Arguments.Skip(1)], environment, message.WorkingDirectory, user, descriptors, out pid);
         if (error == Linux.ENOENT && Linux.Exists(program))
             throw new SetupException(Linux.EACCES, $"{program} names an interpreter that does not exist in the guest");
         if (error != 0)
@@ -116,50 +103,41 @@ internal static unsafe class CommandLauncher
     }
 
     private static int Spawn(
-        string program, IReadOnlyList<string> arguments, IReadOnlyList<string> environment, string directory, CommandDescriptors descriptors, out int pid)
+        string program, IReadOnlyList<string> arguments, IReadOnlyList<string> environment, string directory, UserIdentity user, CommandDescriptors descriptors, out int pid)
     {
-        // Sizes of glibc's opaque types on x86-64, rounded up: posix_spawn_file_actions_t 80, posix_spawnattr_t 336, sigset_t 128.
-        byte* actions = stackalloc byte[128];
-        byte* attributes = stackalloc byte[512];
-        byte* signals = stackalloc byte[128];
-        Linux.posix_spawn_file_actions_init(actions);
-        Linux.posix_spawnattr_init(attributes);
-        Linux.posix_spawnattr_setflags(attributes, SetSignalDefaults | SetSignalMask | SetSession);
-        Linux.sigfillset(signals);
-        Linux.posix_spawnattr_setsigdefault(attributes, signals);
-        Linux.sigemptyset(signals);
-        Linux.posix_spawnattr_setsigmask(attributes, signals);
-
         byte** argv = Vector(arguments);
         byte** envp = Vector(environment);
-        int child = 0;
-        int error;
         fixed (byte* path = Linux.Z(program), folder = Linux.Z(directory.Length == 0 ? "/" : directory), terminal = Linux.Z(descriptors.Terminal ?? ""))
+        fixed (uint* groups = user.Groups)
         {
-            if (descriptors.Terminal is null)
+            var plan = new ChildPlan
             {
-                Linux.posix_spawn_file_actions_adddup2(actions, descriptors.Theirs.Stdin, 0);
-                Linux.posix_spawn_file_actions_adddup2(actions, descriptors.Theirs.Stdout, 1);
-                Linux.posix_spawn_file_actions_adddup2(actions, descriptors.Theirs.Stderr, 2);
-            }
-            else
+                Path = path,
+                Arguments = argv,
+                Environment = envp,
+                Directory = folder,
+                Terminal = descriptors.Terminal is null ? null : terminal,
+                Stdin = descriptors.Theirs.Stdin,
+                Stdout = descriptors.Theirs.Stdout,
+                Stderr = descriptors.Theirs.Stderr,
+                ChangeUser = user.IsRoot ? 0 : 1,
+                Uid = user.Uid,
+                Gid = user.Gid,
+                Groups = groups,
+                GroupCount = user.Groups.Length,
+            };
+            pid = ChildProcess.Start(&plan);
+            int error = pid < 0 ? Linux.Errno : plan.Error;
+            if (pid > 0 && error != 0)
             {
-                // A session leader that opens a terminal without O_NOCTTY gets it as its controlling one.
-                Linux.posix_spawn_file_actions_addopen(actions, 0, terminal, Linux.O_RDWR, 0);
-                Linux.posix_spawn_file_actions_adddup2(actions, 0, 1);
-                Linux.posix_spawn_file_actions_adddup2(actions, 0, 2);
+                // It has ended already; its zombie must not be taken for a command's end.
+                Linux.waitpid(pid, null, 0);
             }
 
-            Linux.posix_spawn_file_actions_addchdir_np(actions, folder);
-            error = Linux.posix_spawn(&child, path, actions, attributes, argv, envp);
+            Free(argv);
+            Free(envp);
+            return error;
         }
-
-        pid = child;
-        Linux.posix_spawn_file_actions_destroy(actions);
-        Linux.posix_spawnattr_destroy(attributes);
-        Free(argv);
-        Free(envp);
-        return error;
     }
 
     private static byte** Vector(IReadOnlyList<string> strings)

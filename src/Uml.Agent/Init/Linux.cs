@@ -13,7 +13,7 @@ internal static unsafe partial class Linux
     public const int WNOHANG = 1;
     public const int S_IFMT = 0xF000, S_IFDIR = 0x4000;
 
-    private const int SYS_setuid_all = 117, SYS_setgid_all = 119, SYS_setgroups = 116, SYS_finit_module = 313, SYS_pidfd_open = 434;
+    private const int SYS_finit_module = 313, SYS_pidfd_open = 434;
 
     [StructLayout(LayoutKind.Sequential)]
     public struct PollFd
@@ -153,25 +153,6 @@ internal static unsafe partial class Linux
 
     public static int OpenPidFd(int pid) => (int)syscall(SYS_pidfd_open, pid, 0, 0);
 
-    /// <summary>Changes the effective identity of this thread only, leaving 0 as the saved one, so that it can be taken back; an exec drops it for good.</summary>
-    public static int Become(uint uid, uint gid, ReadOnlySpan<uint> groups)
-    {
-        fixed (uint* g = groups)
-        {
-            if (syscall(SYS_setgroups, groups.Length, (nint)g, 0) != 0 || syscall(SYS_setgid_all, (nint)gid, (nint)gid, 0) != 0)
-                return Errno;
-        }
-
-        return syscall(SYS_setuid_all, (nint)uid, (nint)uid, 0) == 0 ? 0 : Errno;
-    }
-
-    public static void BecomeRoot()
-    {
-        syscall(SYS_setuid_all, 0, 0, 0);
-        syscall(SYS_setgid_all, 0, 0, 0);
-        syscall(SYS_setgroups, 0, 0, 0);
-    }
-
     /// <summary>Reads a small file whole; null if it cannot be read. /proc files have no length, so read until the end.</summary>
     public static string? ReadText(string path, int limit = 64 * 1024)
     {
@@ -227,19 +208,6 @@ internal static unsafe partial class Linux
     [DllImport("libc")] public static extern int tcsetattr(int fd, int action, byte* termios);
     [DllImport("libc")] public static extern void cfmakeraw(byte* termios);
     [DllImport("libc")] public static extern uint umask(uint mask);
-    [DllImport("libc")] public static extern int posix_spawn(int* pid, byte* path, void* actions, void* attributes, byte** argv, byte** envp);
-    [DllImport("libc")] public static extern int posix_spawn_file_actions_init(void* actions);
-    [DllImport("libc")] public static extern int posix_spawn_file_actions_destroy(void* actions);
-    [DllImport("libc")] public static extern int posix_spawn_file_actions_adddup2(void* actions, int fd, int newFd);
-    [DllImport("libc")] public static extern int posix_spawn_file_actions_addopen(void* actions, int fd, byte* path, int flags, int mode);
-    [DllImport("libc")] public static extern int posix_spawn_file_actions_addchdir_np(void* actions, byte* path);
-    [DllImport("libc")] public static extern int posix_spawnattr_init(void* attributes);
-    [DllImport("libc")] public static extern int posix_spawnattr_destroy(void* attributes);
-    [DllImport("libc")] public static extern int posix_spawnattr_setflags(void* attributes, short flags);
-    [DllImport("libc")] public static extern int posix_spawnattr_setsigmask(void* attributes, void* set);
-    [DllImport("libc")] public static extern int posix_spawnattr_setsigdefault(void* attributes, void* set);
-    [DllImport("libc")] public static extern int sigfillset(void* set);
-    [DllImport("libc")] public static extern int sigemptyset(void* set);
     [DllImport("libc")] private static extern int mount(byte* source, byte* target, byte* type, ulong flags, byte* data);
     [DllImport("libc")] private static extern int mkdir(byte* path, int mode);
     [DllImport("libc")] private static extern int mknod(byte* path, int mode, ulong device);

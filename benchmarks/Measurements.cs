@@ -1,0 +1,243 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Sockets;
+using Uml.CI.Wire;
+
+namespace Uml.CI.Benchmarks;
+
+/// <summary>What is measured, and against what.</summary>
+internal sealed class Measurements(string kernelReference, int runs, string? cli)
+{
+    private const int OutputBytes = 200 * 1024 * 1024;
+    private GuestKernel _kernel = null!;
+    private FloorGuest _floor = null!;
+
+    public async Task RunAsync(TextWriter output)
+    {
+        _kernel = await new KernelStore().ResolveAsync(kernelReference);
+        _floor = FloorGuest.Create(_kernel);
+        await output.WriteLineAsync($"kernel {_kernel.Release} ({_kernel.Reference}), {Environment.ProcessorCount} CPUs, {runs} runs: median, min-max");
+
+        Statistics floorBoot = await Statistics.MeasureAsync(runs, async () => (await _floor.BootAsync()).Hello);
+        await Print(output, new Line("start to first result, host root", "ms", await FirstResult(GuestRoot.Host, "/bin/true"), "trivial init", floorBoot));
+        await Print(output, new Line("start to ready, empty root", "ms", await Ready(GuestRoot.Empty), "trivial init", floorBoot));
+        await Print(output, await TeardownAsync());
+        await Print(output, await RoundTripAsync());
+        await Print(output, await ThroughputAsync());
+        await Print(output, await MemoryAsync());
+        await Print(output, await RateAsync());
+        if (cli is not null)
+        {
+            await Print(output, new Line("uml run -- true, as a process", "ms", await CliAsync(cli, "run", "--", "true"), "uml --version", await CliAsync(cli, "--version")));
+        }
+
+        _floor.Dispose();
+    }
+
+    private static async Task Print(TextWriter output, Line line)
+    {
+        await output.WriteLineAsync(line.ToString());
+        await output.FlushAsync();
+    }
+
+    private GuestBuilder Builder(GuestRoot root) => new GuestBuilder().WithKernel(_kernel.Reference).WithRoot(root).WithMemory("256M");
+
+    private async Task<Statistics> FirstResult(GuestRoot root, string program) => await Statistics.MeasureAsync(runs, async () =>
+    {
+        var clock = Stopwatch.StartNew();
+        await using Guest guest = await Builder(root).StartAsync();
+        await guest.ExecAsync([program]);
+        return clock.Elapsed.TotalMilliseconds;
+    });
+
+    private async Task<Statistics> Ready(GuestRoot root) => await Statistics.MeasureAsync(runs, async () =>
+    {
+        var clock = Stopwatch.StartNew();
+        await using Guest guest = await Builder(root).StartAsync();
+        return clock.Elapsed.TotalMilliseconds;
+    });
+
+    private async Task<Line> TeardownAsync()
+    {
+        Statistics ours = await Statistics.MeasureAsync(runs, async () =>
+        {
+            Guest guest = await Builder(GuestRoot.Host).StartAsync();
+            await guest.ExecAsync(["/bin/true"]);
+            var clock = Stopwatch.StartNew();
+            await guest.DisposeAsync();
+            return clock.Elapsed.TotalMilliseconds;
+        });
+        Statistics floor = await Statistics.MeasureAsync(runs, async () => (await _floor.BootAsync()).Teardown);
+        return new Line("teardown", "ms", ours, "trivial init, killed", floor);
+    }
+
+    private async Task<Line> RoundTripAsync()
+    {
+        await using Guest guest = await Builder(GuestRoot.Host).StartAsync();
+        Statistics ours = await Statistics.MeasureAsync(runs * 5, async () =>
+        {
+            var clock = Stopwatch.StartNew();
+            await guest.ExecAsync(["/bin/true"]);
+            return clock.Elapsed.TotalMilliseconds;
+        });
+        Statistics floor = await Statistics.MeasureAsync(runs * 5, async () =>
+        {
+            var clock = Stopwatch.StartNew();
+            using var process = Process.Start(new ProcessStartInfo("/bin/true") { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            await process.StandardOutput.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            return clock.Elapsed.TotalMilliseconds;
+        });
+        return new Line("exec round trip of /bin/true", "ms", ours, "fork+exec on the host", floor);
+    }
+
+    private async Task<Line> ThroughputAsync()
+    {
+        string[] command = ["head", "-c", OutputBytes.ToString(CultureInfo.InvariantCulture), "/dev/zero"];
+        await using Guest guest = await Builder(GuestRoot.Host).StartAsync();
+        byte[] buffer = new byte[256 * 1024];
+        Statistics ours = await Statistics.MeasureAsync(runs, async () =>
+        {
+            var clock = Stopwatch.StartNew();
+            GuestProcess process = await guest.StartProcessAsync(new ExecOptions(command));
+            await Drain(process.StandardOutput, buffer);
+            await process.WaitAsync();
+            return OutputBytes / 1e6 / clock.Elapsed.TotalSeconds;
+        });
+        Statistics floor = await Statistics.MeasureAsync(runs, async () =>
+        {
+            var clock = Stopwatch.StartNew();
+            using var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true })!;
+            await Drain(process.StandardOutput.BaseStream, buffer);
+            await process.WaitForExitAsync();
+            return OutputBytes / 1e6 / clock.Elapsed.TotalSeconds;
+        });
+        return new Line("output of a command, 200 MB", "MB/s", ours, "a pipe on the host", floor);
+
+        static async Task Drain(Stream stream, byte[] buffer)
+        {
+            long total = 0;
+            while (await stream.ReadAsync(buffer) is > 0 and var n)
+                total += n;
+            if (total != OutputBytes)
+                throw new IOException($"{total} bytes arrived of {OutputBytes}");
+        }
+    }
+
+    private async Task<Line> MemoryAsync()
+    {
+        Statistics ours = await Statistics.MeasureAsync(runs, async () =>
+        {
+            await using Guest guest = await Builder(GuestRoot.Host).StartAsync();
+            await guest.ExecAsync(["/bin/true"]);
+            return FloorGuest.ProportionalMegabytes(guest.ProcessId);
+        });
+        Statistics floor = await Statistics.MeasureAsync(runs, async () => (await _floor.BootAsync()).Memory);
+        return new Line("memory of an idle guest (PSS)", "MB", ours, "trivial init", floor);
+    }
+
+    private async Task<Line> RateAsync()
+    {
+        const int Guests = 8;
+        Statistics ours = await Statistics.MeasureAsync(runs, () => Rate(async () =>
+        {
+            await using Guest guest = await Builder(GuestRoot.Host).StartAsync();
+            await guest.ExecAsync(["/bin/true"]);
+        }));
+        Statistics floor = await Statistics.MeasureAsync(runs, () => Rate(() => _floor.BootAsync()));
+        return new Line("complete guests, two in parallel", "guests/s", ours, "trivial init", floor);
+
+        static async Task<double> Rate(Func<Task> one)
+        {
+            var clock = Stopwatch.StartNew();
+            await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(async () =>
+            {
+                for (int i = 0; i < Guests / 2; i++)
+                    await one();
+            })));
+            return Guests / clock.Elapsed.TotalSeconds;
+        }
+    }
+
+    private Task<Statistics> CliAsync(string program, params string[] arguments) => Statistics.MeasureAsync(runs, async () =>
+    {
+        var clock = Stopwatch.StartNew();
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
+        process.StandardInput.Close();
+        await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return process.ExitCode == 0 ? clock.Elapsed.TotalMilliseconds : throw new IOException($"{program} {string.Join(' ', arguments)} exited with {process.ExitCode}");
+    });
+}
+
+/// <summary>What the trivial guest took.</summary>
+internal sealed record FloorRun(double Hello, double Teardown, double Memory);
+
+/// <summary>The same kernel, command line and supervisor with an init that only says hello.</summary>
+internal sealed class FloorGuest(GuestKernel kernel, string agent, string directory) : IDisposable
+{
+    private int _count;
+
+    public static FloorGuest Create(GuestKernel kernel)
+    {
+        string directory = Directory.CreateTempSubdirectory("uml-benchmark-").FullName;
+        string init = Path.Combine(directory, "init");
+        using (var compiler = Process.Start("gcc", ["-static", "-O2", "-o", init, Path.Combine(AppContext.BaseDirectory, "floor-init.c")]))
+        {
+            compiler.WaitForExit();
+            if (compiler.ExitCode != 0)
+                throw new IOException("gcc cannot build the trivial init");
+        }
+
+        File.WriteAllBytes(Path.Combine(directory, "initramfs"), Initramfs.Build(File.ReadAllBytes(init)));
+        return new FloorGuest(kernel, AgentBinary.Find(), directory);
+    }
+
+    public async Task<FloorRun> BootAsync()
+    {
+        var options = new GuestOptions { Memory = GuestOptions.MinimumMemory, Root = GuestRoot.Empty };
+        BootPlan plan = BootPlan.Create(options, kernel, new BootPlan.HostFacts(
+            MemoryDirectory.Find(options.Memory), Path.Combine(directory, "initramfs"), $"uml-floor-{Environment.ProcessId}-{Interlocked.Increment(ref _count)}", directory));
+        var clock = Stopwatch.StartNew();
+        (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
+        SupervisorClient supervisor;
+        using (theirs)
+            supervisor = SupervisorClient.Spawn(agent, theirs);
+        using var console = new Socket(ours);
+        GuestStartedMessage started = await supervisor.StartAsync(plan.Start);
+        byte[] word = new byte[16];
+        if (await console.ReceiveAsync(word) != 5)
+            throw new IOException("the trivial init did not say hello");
+        double hello = clock.Elapsed.TotalMilliseconds;
+        double memory = ProportionalMegabytes((int)started.ProcessId);
+        clock.Restart();
+        supervisor.Stop(TimeSpan.Zero, halt: false);
+        await supervisor.DisposeAsync();
+        return new FloorRun(hello, clock.Elapsed.TotalMilliseconds, memory);
+    }
+
+    /// <summary>Proportional set size of all processes of a guest's session, in MB (Documentation/filesystems/proc.rst, smaps_rollup).</summary>
+    public static double ProportionalMegabytes(int session)
+    {
+        long kilobytes = 0;
+        foreach (string process in Directory.GetDirectories("/proc").Where(d => char.IsAsciiDigit(d[^1])))
+        {
+            try
+            {
+                string stat = File.ReadAllText($"{process}/stat");
+                if (stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[3] != session.ToString(CultureInfo.InvariantCulture))
+                    continue;
+                string line = File.ReadLines($"{process}/smaps_rollup").First(l => l.StartsWith("Pss:", StringComparison.Ordinal));
+                kilobytes += long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // The process ended while we looked.
+            }
+        }
+
+        return kilobytes / 1024.0;
+    }
+
+    public void Dispose() => Directory.Delete(directory, recursive: true);
+}

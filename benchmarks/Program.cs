@@ -1,0 +1,53 @@
+using System.Globalization;
+
+namespace Uml.CI.Benchmarks;
+
+internal static class Program
+{
+    private const string Usage = """
+        usage: dotnet run -c Release --project benchmarks [-- [--kernel REFERENCE] [--runs N] [--cli PATH]]
+
+        Prints medians of N runs (at least 20) with minimum and maximum, each beside a floor measured in the same run:
+        the same kernel with an init that only says hello, a program started on the host, a pipe of the host.
+        --cli PATH also measures that uml executable, as a user would start it.
+        """;
+
+    private static async Task<int> Main(string[] arguments)
+    {
+        string kernel = "debian:sid";
+        int runs = 20;
+        string? cli = null;
+        for (int i = 0; i < arguments.Length; i++)
+        {
+            string? value = i + 1 < arguments.Length ? arguments[i + 1] : null;
+            switch (arguments[i])
+            {
+                case "--kernel" when value is not null:
+                    kernel = value;
+                    i++;
+                    break;
+                case "--runs" when int.TryParse(value, CultureInfo.InvariantCulture, out runs) && runs >= 20:
+                    i++;
+                    break;
+                case "--cli" when File.Exists(value):
+                    cli = value;
+                    i++;
+                    break;
+                default:
+                    Console.Error.WriteLine(Usage);
+                    return 2;
+            }
+        }
+
+        try
+        {
+            await new Measurements(kernel, runs, cli).RunAsync(Console.Out);
+            return 0;
+        }
+        catch (Exception e) when (e is GuestException or KernelException or IOException)
+        {
+            Console.Error.WriteLine($"benchmarks: {e.Message}");
+            return 1;
+        }
+    }
+}
