@@ -31,19 +31,22 @@ internal sealed class ExternalProgramException(string program, int exitCode, str
 /// </summary>
 internal sealed record ExternalProgram(string FileName)
 {
-    // The child's own children get the signal too, and nothing outlives this process: the shell reads from a pipe whose
-    // other end only this process holds, so its end, in whatever way it comes, ends the program. The prctl for that
-    // follows the life of a thread, which is no help from a thread pool.
+    // Nothing outlives this process: the shell reads from a pipe whose other end only this process holds, so its end, in
+    // whatever way it comes, ends the program. (The prctl for that follows the life of a thread, which is no help from a
+    // thread pool.) The program has a session of its own, so that what it started can be ended with it.
     private const string Guard = """
+        p= t=
+        trap 't=1; [ -n "$p" ] && { kill -TERM "-$p" || kill -TERM "$p"; } 2>/dev/null' TERM INT HUP
         exec 3<&0
-        "$@" </dev/null 3<&- &
+        setsid "$@" </dev/null 3<&- &
         p=$!
-        trap 'kill -TERM "$p" 2>/dev/null' TERM INT HUP
-        { trap - TERM INT HUP; while read -r _ <&3; do :; done; kill -TERM "$p"; } >/dev/null 2>&1 &
+        [ -n "$t" ] && kill -TERM "$p" 2>/dev/null
+        { trap - TERM INT HUP; while read -r _ <&3; do :; done; kill -TERM "-$p"; sleep 3; kill -KILL "-$p"; } >/dev/null 2>&1 &
         w=$!
         exec 3<&-
         wait "$p"; s=$?
         while kill -0 "$p" 2>/dev/null; do wait "$p"; s=$?; done
+        kill -KILL "-$p" 2>/dev/null
         kill "$w" 2>/dev/null
         exit "$s"
         """;
@@ -154,15 +157,25 @@ internal sealed record ExternalProgram(string FileName)
     {
         if (!process.HasExited)
             _ = Native.Signal(process.Id, Native.SigTerm);
-        using CancellationTokenSource grace = new(Grace);
+        if (await EndsWithinAsync(process, Grace))
+            return;
+        process.Kill(entireProcessTree: true);
+
+        // Not for ever: something out of reach may hold on to the output.
+        await EndsWithinAsync(process, TimeSpan.FromSeconds(5));
+    }
+
+    private static async Task<bool> EndsWithinAsync(Process process, TimeSpan time)
+    {
+        using CancellationTokenSource timeout = new(time);
         try
         {
-            await process.WaitForExitAsync(grace.Token);
+            await process.WaitForExitAsync(timeout.Token);
+            return true;
         }
         catch (OperationCanceledException)
         {
-            process.Kill(entireProcessTree: true);
-            await process.WaitForExitAsync(CancellationToken.None);
+            return false;
         }
     }
 }
