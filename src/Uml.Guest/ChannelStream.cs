@@ -235,6 +235,7 @@ internal sealed class OutputReader(Action<uint> grant) : Stream
     private readonly System.IO.Pipelines.Pipe _pipe = new(new System.IO.Pipelines.PipeOptions(pauseWriterThreshold: 0, useSynchronizationContext: false));
     private uint _consumed;
     private bool _completed;
+    private Exception? _error;
 
     public override bool CanRead => true;
 
@@ -259,7 +260,9 @@ internal sealed class OutputReader(Action<uint> grant) : Stream
         if (_completed)
             return;
         _completed = true;
-        _pipe.Writer.Complete(error);
+        // A pipe completed with an error throws before what it still holds is read: the end of the output would be lost.
+        _error = error;
+        _pipe.Writer.Complete();
     }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -269,6 +272,8 @@ internal sealed class OutputReader(Action<uint> grant) : Stream
         System.Buffers.ReadOnlySequence<byte> taken = result.Buffer.Slice(0, count);
         System.Buffers.BuffersExtensions.CopyTo(taken, buffer.Span);
         _pipe.Reader.AdvanceTo(taken.End);
+        if (count == 0 && result.IsCompleted && _error is { } error)
+            throw error;
         _consumed += (uint)count;
         if (_consumed >= GrantEvery && !_completed)
         {

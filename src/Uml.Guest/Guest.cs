@@ -87,7 +87,7 @@ public sealed class Guest : IAsyncDisposable
         var host = new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory),
             Initramfs.Ensure(agent, store.Root),
-            $"uml-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}",
+            options.Name ?? $"uml-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}",
             System.IO.Directory.GetCurrentDirectory());
         BootPlan plan = BootPlan.Create(options, kernel, host);
         TimeSpan planned = clock.Elapsed;
@@ -274,7 +274,7 @@ public sealed class Guest : IAsyncDisposable
         Directory = started.Directory;
         Confinement = started.Confinement;
         // Opened before the guest runs anything, so that whatever the guest makes of its directory, these stay ours.
-        KernelLog = new KernelLog(started.KernelLog, Options.KernelLogFile is { } file ? Path.GetFullPath(file) : null);
+        KernelLog = new KernelLog(started.KernelLog, Options.KernelLogFile is { } file ? Path.GetFullPath(file) : null, Options.KernelLogListener);
         _spool = Native.OpenDirectory(started.Spool);
         Options.Logger.LogDebug("Guest {Name}: kernel {Release} started as process {Pid}, confined by {Confinement}", plan.Start.Name, Kernel.Release, ProcessId, Confinement);
         Task receiving = ReceiveAsync();
@@ -341,15 +341,16 @@ public sealed class Guest : IAsyncDisposable
         }
 
         string state = await InspectFromOutsideAsync();
-        throw await BootFailureAsync($"The guest {what} within {GuestProcess.Format(Options.BootTimeout)}", state);
+        throw await BootFailureAsync($"The guest {what} within {GuestProcess.Format(Options.BootTimeout)}", state, deadlinePassed: true);
     }
 
-    private async Task<GuestBootException> BootFailureAsync(string summary, string? state = null)
+    private async Task<GuestBootException> BootFailureAsync(string summary, string? state = null, bool deadlinePassed = false)
     {
         string tail = KernelLog.Tail();
         string? file = await Task.Run(KeepLog);
         return new GuestBootException(GuestException.Compose(summary, tail, file, state))
         {
+            DeadlinePassed = deadlinePassed,
             Summary = summary,
             KernelLogTail = tail,
             KernelLogFile = file,

@@ -48,6 +48,9 @@ public sealed class GuestBootException : GuestException
         : base(message, innerException)
     {
     }
+
+    /// <summary>Whether it still ran when <see cref="GuestOptions.BootTimeout"/> passed; else it ended, or could not be set up.</summary>
+    public bool DeadlinePassed { get; init; }
 }
 
 /// <summary>The guest's kernel panicked.</summary>

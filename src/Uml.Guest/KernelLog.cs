@@ -12,6 +12,7 @@ public sealed class KernelLog
 
     private readonly SafeFileHandle _source;
     private readonly FileStream? _copy;
+    private readonly Action<KernelLogLine>? _listener;
     private readonly Lock _lock = new();
     private readonly List<KernelLogLine> _lines = [];
     private readonly List<KernelReport> _reports = [];
@@ -23,8 +24,9 @@ public sealed class KernelLog
     private long _offset;
     private bool _ended;
 
-    internal KernelLog(string path, string? copy)
+    internal KernelLog(string path, string? copy, Action<KernelLogLine>? listener)
     {
+        _listener = listener;
         _source = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         _copy = copy is null ? null : new FileStream(copy, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
         _polling = PollAsync();
@@ -176,6 +178,7 @@ public sealed class KernelLog
         KernelLogLine line = KernelLogParser.Parse(raw, DateTimeOffset.Now);
         _lines.Add(line);
         _reports.AddRange(_reportReader.Add(line));
+        _listener?.Invoke(line);
         foreach (Channel<KernelLogLine> listener in _listeners)
             listener.Writer.TryWrite(line);
     }
