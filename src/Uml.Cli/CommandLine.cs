@@ -1,0 +1,105 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Parsing;
+
+namespace Uml.CI.Cli;
+
+/// <summary>From the words of the command line to a command that runs.</summary>
+internal static class CommandLine
+{
+    // Commands hold text such as @file and [x] of their own.
+    private static readonly ParserConfiguration Configuration = new() { ResponseFileTokenReplacer = null };
+
+    public static async Task<int> RunAsync(string[] arguments)
+    {
+        RootCommand root = Create();
+        if (arguments.Length == 0)
+        {
+            Descriptor.Error.Write(HelpText.Of(root));
+            return ExitStatus.NotProvided;
+        }
+
+        ParseResult result;
+        try
+        {
+            result = Parse(root, arguments);
+        }
+        catch (ArgumentException e)
+        {
+            Message.Error(e.Message);
+            return ExitStatus.NotProvided;
+        }
+
+        if (result.Errors.Count > 0 && result.Action is not HelpText)
+        {
+            foreach (string error in result.Errors.Select(e => e.Message).Distinct(StringComparer.Ordinal))
+                Message.Error(error.TrimEnd('.'));
+            Message.Note($"see \"uml {string.Join(' ', Path(result.CommandResult).Append("--help"))}\"");
+            return ExitStatus.NotProvided;
+        }
+
+        try
+        {
+            return await result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        }
+        catch (Exception e) when (e is KernelException or GuestUnavailableException or ArgumentException or IOException or UnauthorizedAccessException)
+        {
+            Message.Error(e.Message);
+            return ExitStatus.NotProvided;
+        }
+    }
+
+    /// <summary>The tool's whole command line.</summary>
+    public static RootCommand Create()
+    {
+        var root = new RootCommand("Runs commands in Linux guests: a kernel of their own as an ordinary process, without root and without KVM.");
+        root.Options.Clear();
+        root.Options.Add(new HelpOption("--help", "-h", "-?") { Description = "Show help, of a command too: uml run --help", Action = new HelpText() });
+        root.Options.Add(VersionText.CreateOption());
+        root.Subcommands.Add(RunCommand.Create());
+        root.Subcommands.Add(ShellCommand.Create());
+        HelpText.Describe(root, "uml COMMAND [options]", """
+            Start here:
+              uml doctor              can this machine run guests?
+              uml run -- uname -r     a command in a guest
+              uml shell               a shell in a guest
+            """);
+        return root;
+    }
+
+    public static ParseResult Parse(RootCommand root, IReadOnlyList<string> arguments) => root.Parse([.. MarkCommand(root, arguments)], Configuration);
+
+    /// <summary>Puts a <c>--</c> before the first word that is neither an option nor an option's value: from there on all is the command's.</summary>
+    /// <exception cref="ArgumentException">A word looks like an option and is none.</exception>
+    public static IReadOnlyList<string> MarkCommand(RootCommand root, IReadOnlyList<string> arguments)
+    {
+        if (arguments.Count == 0 || root.Subcommands.FirstOrDefault(c => c.Name == arguments[0]) is not { Subcommands.Count: 0 } command)
+            return arguments;
+        Option[] options = [.. command.Options, .. root.Options.Where(o => o.Recursive)];
+        for (int i = 1; i < arguments.Count; i++)
+        {
+            string word = arguments[i];
+            if (word == "--")
+                return arguments;
+            if (word is "-" or [not '-', ..] or "")
+                return [.. arguments.Take(i), "--", .. arguments.Skip(i)];
+            if (Match(options, word) is not { } option)
+                throw new ArgumentException($"there is no option \"{word.Split('=')[0]}\": see \"uml {command.Name} --help\"");
+            if (option.Arity.MaximumNumberOfValues > 0 && option.ValueType != typeof(bool) && !word.Contains('=', StringComparison.Ordinal))
+                i++;
+        }
+
+        return arguments;
+    }
+
+    // In -tv all letters are options, and the last one may take a value.
+    private static Option? Match(Option[] options, string word)
+    {
+        IEnumerable<string> names = word.StartsWith("--", StringComparison.Ordinal) ? [word.Split('=')[0]] : word[1..].Split('=')[0].Select(c => "-" + c);
+        Option?[] found = [.. names.Select(n => options.FirstOrDefault(o => o.Name == n || o.Aliases.Contains(n)))];
+        return found.Contains(null) ? null : found[^1];
+    }
+
+    private static IEnumerable<string> Path(CommandResult result) =>
+        result.Parent is CommandResult parent ? Path(parent).Append(result.Command.Name) : [];
+}

@@ -1,0 +1,108 @@
+namespace Uml.CI.Cli;
+
+/// <summary>Joins the command's standard streams to this process's. Each direction has a thread: reads and writes here may block for hours.</summary>
+internal sealed class CommandStreams(GuestProcess process, ForwardedSignals signals, bool raw)
+{
+    private const int BufferSize = 128 * 1024;
+    private const int BrokenPipe = 13, Kill = 9;
+    private const int ForegroundInterval = 200;
+
+    // How long a command that ignores a closed output, as few do, may go on.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    private int _outputError;
+    private string _outputName = "";
+
+    /// <summary>Starts all of them; the task ends when all output has been written.</summary>
+    public Task Start(bool input)
+    {
+        if (input)
+            new Thread(PumpInput) { IsBackground = true, Name = "standard input" }.Start();
+        return Task.WhenAll(
+            Pump(process.StandardOutput, Descriptor.Output, "standard output"),
+            Pump(process.StandardError, Descriptor.Error, "standard error"));
+    }
+
+    /// <summary>What the command's end means, given what became of its output.</summary>
+    public Outcome Judge(GuestExit exit) => _outputError switch
+    {
+        0 => Outcome.Of(exit),
+        Native.EPIPE when exit.Signal is BrokenPipe or Kill => new Outcome("output-closed", ExitStatus.OfSignal(BrokenPipe)) { Signal = BrokenPipe },
+        Native.EPIPE => Outcome.Of(exit),
+        int error => new Outcome("output-failed", ExitStatus.NotProvided) { Error = $"cannot write {_outputName}: {Native.Describe(error)}" },
+    };
+
+    private Task Pump(Stream from, Descriptor to, string name) => Task.Factory.StartNew(
+        () =>
+        {
+            byte[] buffer = new byte[BufferSize];
+            bool open = true;
+            try
+            {
+                int n;
+                while ((n = from.Read(buffer, 0, buffer.Length)) > 0)
+                {
+                    if (open && to.Write(buffer.AsSpan(0, n)) is not 0 and var error)
+                    {
+                        open = false;
+                        Stop(error, name);
+                    }
+                }
+            }
+            catch (Exception e) when (e is GuestException or ObjectDisposedException)
+            {
+                // Whoever waits for the command is told.
+            }
+        },
+        CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    // What the kernel does to a program that writes where nobody reads.
+    private void Stop(int error, string name)
+    {
+        if (Interlocked.CompareExchange(ref _outputError, error, 0) != 0)
+            return;
+        _outputName = name;
+        process.Signal(BrokenPipe);
+        _ = Task.Delay(Patience).ContinueWith(_ => process.Signal(Kill), TaskScheduler.Default);
+    }
+
+    private void PumpInput()
+    {
+        byte[] buffer = new byte[BufferSize];
+        var escape = new EscapeSequence(TimeProvider.System);
+        bool terminal = Descriptor.Input.IsTerminal;
+        try
+        {
+            while (true)
+            {
+                if (terminal && !TerminalHasInput())
+                    continue;
+                int n = Descriptor.Input.Read(buffer);
+                if (n <= 0)
+                    break;
+                if (raw && escape.Completes(buffer.AsSpan(0, n)))
+                {
+                    signals.Stop();
+                    return;
+                }
+
+                process.StandardInput.Write(buffer, 0, n);
+            }
+
+            process.StandardInput.Dispose();
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            // The guest is gone; whoever waits for the command is told.
+        }
+    }
+
+    // A background job that reads its terminal is stopped (SIGTTIN), and the guest with it.
+    private static bool TerminalHasInput()
+    {
+        if (Native.IsForeground(0))
+            return Native.Poll(0, Native.PollIn, ForegroundInterval);
+        Thread.Sleep(ForegroundInterval);
+        return false;
+    }
+}

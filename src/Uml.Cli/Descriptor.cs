@@ -1,0 +1,77 @@
+using System.Text;
+
+namespace Uml.CI.Cli;
+
+/// <summary>The tool's own standard descriptors, unbuffered: Console decodes, buffers and sets up the terminal, and costs time to load.</summary>
+internal sealed class Descriptor(int number)
+{
+    public static readonly Descriptor Input = new(0);
+    public static readonly Descriptor Output = new(1);
+    public static readonly Descriptor Error = new(2);
+
+    public bool IsTerminal { get; } = Native.IsTerminal(number);
+
+    /// <summary>Whether it is open on something that has content: not closed, not the null device.</summary>
+    public bool HasContent
+    {
+        get
+        {
+            try
+            {
+                return new FileInfo($"/proc/self/fd/{number}").LinkTarget is { } target && target != "/dev/null" && !IsOwn(target);
+            }
+            catch (IOException)
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>Writes all of it; 0, or the number of the error that stopped it.</summary>
+    public int Write(ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            int n = Native.Write(number, bytes);
+            switch (n)
+            {
+                case >= 0:
+                    bytes = bytes[n..];
+                    break;
+                case -Native.EINTR:
+                    break;
+                case -Native.EAGAIN:
+                    // Somebody else made the open file non-blocking; it is shared.
+                    Native.Poll(number, Native.PollOut, -1);
+                    break;
+                default:
+                    return -n;
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>Writes a text. A closed output is no error here: nobody is there to be told.</summary>
+    public void Write(string text) => Write(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Writes a line.</summary>
+    public void WriteLine(string text) => Write(text + "\n");
+
+    /// <summary>Reads what there is; 0 at the end, or the negative number of an error.</summary>
+    public int Read(Span<byte> buffer)
+    {
+        while (true)
+        {
+            int n = Native.Read(number, buffer);
+            if (n == -Native.EAGAIN)
+                Native.Poll(number, Native.PollIn, -1);
+            else if (n != -Native.EINTR)
+                return n;
+        }
+    }
+
+    // With a standard descriptor closed, the runtime's own files get its number.
+    private static bool IsOwn(string target) =>
+        target.StartsWith("anon_inode:", StringComparison.Ordinal) || target.StartsWith("/memfd:doublemapper", StringComparison.Ordinal);
+}

@@ -1,0 +1,3 @@
+using Uml.CI.Cli;
+
+return await CommandLine.RunAsync(args);

@@ -1,0 +1,35 @@
+using System.Collections.Immutable;
+
+namespace Uml.CI.Cli;
+
+/// <summary>One run: the guest, the command, and what happens around them.</summary>
+internal sealed record RunRequest
+{
+    public required GuestOptions Guest { get; init; }
+
+    public required ImmutableArray<string> Command { get; init; }
+
+    public string? User { get; init; }
+
+    public TimeSpan? Timeout { get; init; }
+
+    public ImmutableArray<CopyOut> CopiesOut { get; init; } = [];
+
+    public string? JsonFile { get; init; }
+
+    /// <summary>The kernel log goes to standard error as it grows.</summary>
+    public bool ShowKernelLog { get; init; }
+
+    /// <summary>The command runs on a terminal.</summary>
+    public bool Terminal { get; init; }
+
+    /// <summary>The tool's own standard input stays unread.</summary>
+    public bool NoInput { get; init; }
+
+    /// <summary>The user is told where they are.</summary>
+    public bool Banner { get; init; }
+
+    public bool DryRun { get; init; }
+
+    public bool Verbose { get; init; }
+}

@@ -1,0 +1,199 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Uml.CI.Cli;
+
+/// <summary>Boots a guest, runs one command on this process's standard descriptors, brings files back and says what happened.</summary>
+internal sealed class RunSession : IDisposable
+{
+    // What the command still wrote when the run had failed is worth a moment's wait, not more.
+    private static readonly TimeSpan FailureDrain = TimeSpan.FromSeconds(1);
+    private const int MostReports = 5;
+
+    private readonly RunRequest _request;
+    private readonly ForwardedSignals _signals = new();
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly List<(CopyOut Copy, string? Error)> _copies = [];
+    private Guest? _guest;
+    private TimeSpan _command;
+    private TimeSpan _shutdown;
+    private IReadOnlyList<KernelReport> _reports = [];
+
+    private RunSession(RunRequest request) => _request = request;
+
+    /// <summary>Does it all and returns the exit status.</summary>
+    public static async Task<int> RunAsync(RunRequest request)
+    {
+        if (request.DryRun)
+            return await DryRun.PrintAsync(request);
+        using RunReport? report = request.JsonFile is { } json ? RunReport.Open(json) : null;
+        if (request.Guest.KernelLogFile is { } log)
+            await OutputFile.Create(log, "--kernel-log").DisposeAsync();
+        using var session = new RunSession(request);
+        return await session.RunAsync(report);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _signals.Dispose();
+
+    private async Task<int> RunAsync(RunReport? report)
+    {
+        Outcome outcome;
+        try
+        {
+            outcome = await RunGuestAsync();
+        }
+        catch (Exception e) when (Outcome.Of(e, _signals.Last) is { } failure)
+        {
+            outcome = failure;
+        }
+
+        if (_guest is not null)
+            await FinishAsync(_guest, outcome);
+        int status = outcome.ExitStatus;
+        if (status == 0 && _copies.Any(c => c.Error is not null))
+            status = ExitStatus.NotProvided;
+        Explain(outcome);
+        try
+        {
+            report?.Write(new RunReport.Facts(_request, outcome, status, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _reports, Copies = _copies });
+        }
+        catch (IOException e)
+        {
+            Message.Error($"the file \"{_request.JsonFile}\" of --json cannot be written: {e.Message}");
+            return status == 0 ? ExitStatus.NotProvided : status;
+        }
+
+        return status;
+    }
+
+    private async Task<Outcome> RunGuestAsync()
+    {
+        using (var progress = new ProgressLine(TimeSpan.FromSeconds(1)))
+        {
+            GuestOptions options = _request.Guest;
+            // A kernel under development changes between two runs: what a path stands for is not pinned.
+            string? lockFile = options.Kernel.Source == KernelSource.File ? null : LockFile.Find(Directory.GetCurrentDirectory());
+            options = options with
+            {
+                KernelResolution = new KernelResolveOptions { Progress = progress, LockFile = lockFile },
+                KernelLogListener = _request.ShowKernelLog ? ShowLogLine : null,
+            };
+            _guest = await new GuestBuilder(options).StartAsync(_signals.Stopped);
+        }
+
+        if (_request.Verbose)
+            Introduce(_guest);
+        if (_request.Banner)
+            Message.Note($"Linux {_guest.Release} ({_guest.Kernel.Reference}), root {_request.Guest.Root}; what you change is gone at the end; Ctrl-] three times ends the guest");
+        return await RunCommandAsync(_guest);
+    }
+
+    private async Task<Outcome> RunCommandAsync(Guest guest)
+    {
+        bool input = !_request.NoInput && Descriptor.Input.HasContent;
+        var options = new ExecOptions(_request.Command)
+        {
+            User = _request.User,
+            RedirectStandardInput = input,
+            Terminal = _request.Terminal ? RawTerminal.Size : null,
+            Timeout = _request.Timeout,
+        };
+        long start = Stopwatch.GetTimestamp();
+        GuestProcess process = await guest.StartProcessAsync(options, _signals.Stopped);
+        _signals.ForwardTo(process);
+        using RawTerminal? terminal = _request.Terminal && input ? RawTerminal.Enter() : null;
+        using IDisposable? size = _request.Terminal ? RawTerminal.FollowSize(process) : null;
+        var streams = new CommandStreams(process, _signals, terminal is not null);
+        Task output = streams.Start(input);
+        try
+        {
+            GuestExit exit = await process.WaitAsync(_signals.Stopped);
+            _command = Stopwatch.GetElapsedTime(start);
+            await output.WaitAsync(_signals.Stopped);
+            return streams.Judge(exit);
+        }
+        catch
+        {
+            _command = Stopwatch.GetElapsedTime(start);
+            await Task.WhenAny(output, Task.Delay(FailureDrain));
+            throw;
+        }
+        finally
+        {
+            _signals.ForwardTo(null);
+        }
+    }
+
+    private async Task FinishAsync(Guest guest, Outcome outcome)
+    {
+        foreach (CopyOut copy in _request.CopiesOut)
+            _copies.Add((copy, await CopyOutAsync(guest, copy, outcome)));
+        long start = Stopwatch.GetTimestamp();
+        await guest.DisposeAsync();
+        _shutdown = Stopwatch.GetElapsedTime(start);
+        _reports = guest.KernelLog.Reports;
+    }
+
+    private async Task<string?> CopyOutAsync(Guest guest, CopyOut copy, Outcome outcome)
+    {
+        if (!outcome.GuestAnswers || _signals.Stopped.IsCancellationRequested)
+            return $"cannot copy {copy.GuestPath} of the guest to {copy.HostPath}: the guest is gone";
+        try
+        {
+            await guest.CopyOutAsync(copy.GuestPath, copy.HostPath, _signals.Stopped);
+            return null;
+        }
+        catch (OperationCanceledException)
+        {
+            return $"cannot copy {copy.GuestPath} of the guest to {copy.HostPath}: interrupted";
+        }
+        catch (Exception e) when (e is GuestException or IOException or UnauthorizedAccessException)
+        {
+            return e is GuestException { Summary.Length: 0 } or not GuestException ? e.Message : $"cannot copy {copy.GuestPath} of the guest to {copy.HostPath}: {((GuestException)e).Summary}";
+        }
+    }
+
+    private void Explain(Outcome outcome)
+    {
+        if (outcome.Error is { } error)
+        {
+            Message.Error(error);
+            if (outcome.Detail.TrimEnd() is { Length: > 0 } detail)
+                Descriptor.Error.WriteLine(detail);
+            if (outcome.KernelLogFile is { } file)
+                Message.Note($"whole kernel log: {file}");
+        }
+
+        // What a test did to its kernel matters also when the test is content.
+        KernelReport[] complaints = [.. _reports.Where(r => r.Kind != KernelReportKind.Panic)];
+        foreach (KernelReport report in complaints.Take(MostReports))
+            Message.Warning($"the guest's kernel reported: {report.Title}");
+        if (complaints.Length > MostReports)
+            Message.Warning($"the guest's kernel reported {complaints.Length - MostReports} more; --kernel-log shows them");
+        foreach ((_, string? failure) in _copies)
+        {
+            if (failure is not null)
+                Message.Error(failure);
+        }
+
+        if (_request.Verbose && _guest is not null)
+            Message.Note($"{outcome.Name}, status {outcome.ExitStatus}; command {Duration.Format(_command)}, shutdown {Duration.Format(_shutdown)}, all {Duration.Format(_clock.Elapsed)}");
+    }
+
+    private static void Introduce(Guest guest)
+    {
+        BootTimings times = guest.Timings;
+        Message.Note($"Linux {guest.Release} ({guest.Kernel.Reference}), {guest.Kernel.ExecutablePath}");
+        Message.Note($"confinement: {(guest.Confinement.Length > 0 ? guest.Confinement : "none")}");
+        Message.Note($"ready after {Duration.Format(times.Total)}: plan {Duration.Format(times.Plan)}, spawn {Duration.Format(times.Spawn)}, kernel {Duration.Format(times.Kernel)}, set-up {Duration.Format(times.Setup)}");
+        foreach (string warning in guest.Warnings)
+            Message.Warning(warning);
+    }
+
+    private static void ShowLogLine(KernelLogLine line)
+    {
+        string time = line.KernelTime is { } stamp ? $"[{stamp.TotalSeconds.ToString("F6", CultureInfo.InvariantCulture),12}] " : "";
+        Descriptor.Error.Write($"{time}{line.Text}{(RawTerminal.IsActive ? "\r\n" : "\n")}");
+    }
+}
