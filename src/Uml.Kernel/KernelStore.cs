@@ -417,6 +417,8 @@ public sealed class KernelStore
         string? libraries = null;
         if (!await RunsAsync(image, Path.Combine(built, "linux"), cancellationToken))
         {
+            if (Root.AsSpan().ContainsAny(":;$"))
+                throw new KernelException($"{reference} has to bring its own C library, and LD_LIBRARY_PATH cannot name a directory with ':', ';' or '$' in it, such as {Root}; set UML_CACHE to another directory.");
             libraries = await FetchLibrariesAsync(apt, suite, image, temporary.Path, built, cancellationToken);
             await TryWithLibrariesAsync(reference, image, built, cancellationToken);
         }

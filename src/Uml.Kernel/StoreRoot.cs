@@ -67,7 +67,7 @@ internal static class StoreRoot
     }
 
     /// <summary>The same for a directory at a place others can write to: it has to be one's own.</summary>
-    private static string? ProblemWithPrivate(string directory)
+    public static string? ProblemWithPrivate(string directory)
     {
         try
         {
