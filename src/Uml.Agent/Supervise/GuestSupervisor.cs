@@ -28,7 +28,7 @@ internal sealed unsafe class GuestSupervisor
 
     public static int Run()
     {
-        for (int descriptor = Supervisor.ControlSocket; descriptor <= Supervisor.Link; descriptor++)
+        for (int descriptor = Supervisor.ControlSocket; descriptor <= Supervisor.LifeLineOwn; descriptor++)
             Fcntl(descriptor, F_SETFD, FD_CLOEXEC);
         return new GuestSupervisor().Supervise();
     }
@@ -139,6 +139,7 @@ internal sealed unsafe class GuestSupervisor
         KernelStart start = KernelProcess.Start(options, directory, log, _controlGroup);
         Close(log);
         Close(Supervisor.ConsoleLine);
+        Close(Supervisor.LifeLine);
         _kernel = Math.Max(0, start.ProcessId);
         if (start.Failure is not null)
             return new FailedMessage((uint)start.Error, start.Failure);

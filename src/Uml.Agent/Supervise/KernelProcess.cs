@@ -25,6 +25,7 @@ internal static unsafe class KernelProcess
         ControlGroup = 1,
         Landlock,
         Filter,
+        Keeper,
         Descriptors,
         Execute,
     }
@@ -47,7 +48,6 @@ internal static unsafe class KernelProcess
             File = Text(options.Kernel),
             Rules = -1,
             ControlGroup = -1,
-            DeathSignal = DeathSignal(options.Arguments),
         };
 
         var arguments = new List<string> { options.Kernel };
@@ -87,6 +87,9 @@ internal static unsafe class KernelProcess
         if (controlGroup is not null)
             plan.ControlGroup = Open($"{controlGroup}/cgroup.procs", O_WRONLY);
 
+        (nint commandLine, nint commandLineEnd) = OwnCommandLine();
+        plan.CommandLine = (byte*)commandLine;
+        plan.CommandLineEnd = (byte*)commandLineEnd;
         int* pipe = stackalloc int[2];
         if (Pipe2(pipe, O_CLOEXEC) != 0)
             return Failed("cannot make a pipe", Error);
@@ -132,6 +135,10 @@ internal static unsafe class KernelProcess
                 case Stage.Filter:
                     inForce.Remove("metadata-filter");
                     break;
+                case Stage.Keeper:
+                    error = report[1];
+                    failure = $"cannot fork: {ErrorText(error)}";
+                    break;
                 case Stage.Descriptors:
                     error = report[1];
                     failure = $"cannot set up the kernel's descriptors: {ErrorText(error)}";
@@ -152,9 +159,6 @@ internal static unsafe class KernelProcess
     {
         // First of all its own session, so that from now on its process group can be killed as one.
         SetSession();
-        Prctl(PR_SET_PDEATHSIG, plan->DeathSignal, 0, 0, 0);
-        if (GetParentPid() != plan->Parent)
-            ExitNow(127);
 
         // struct kernel_sigaction, all zero, is SIG_DFL without flags.
         byte* action = stackalloc byte[32];
@@ -166,11 +170,24 @@ internal static unsafe class KernelProcess
         const int setMask = 2;
         Syscall(SYS_rt_sigprocmask, setMask, (nint)(&none), 0, sizeof(ulong), 0, 0);
 
+        Prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+        if (GetParentPid() != plan->Parent)
+            ExitNow(127);
+
         if (plan->ControlGroup >= 0)
         {
             byte self = (byte)'0';
             if (Write(plan->ControlGroup, &self, 1) != 1)
                 Report(plan, Stage.ControlGroup);
+        }
+
+        nint keeper = Syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0);
+        if (keeper == 0)
+            Keep(plan);
+        if (keeper < 0)
+        {
+            Report(plan, Stage.Keeper);
+            ExitNow(127);
         }
 
         // With seccomp UML holds a descriptor per guest process; its memory is one file; a core file would be as large.
@@ -223,18 +240,28 @@ internal static unsafe class KernelProcess
         Syscall(SYS_prlimit64, 0, resource, (nint)limit, 0, 0, 0);
     }
 
-    // The last line, for when both supervisors are killed at once. SIGTERM makes a kernel for one processor end in order;
-    // one for several may hang on it, but runs in seccomp mode only, where SIGKILL is safe.
-    private static int DeathSignal(IReadOnlyList<string> arguments)
+    // The last line, for when both supervisors are killed at once; the kernel's signal for a dead parent is not enough,
+    // as SIGTERM finds a kernel that is starting without its handler, and SIGKILL sets its stubs loose. This process is
+    // in the kernel's process group, which it kills, itself included, when the last supervisor has closed its pipe. It is
+    // the supervisor's child, not the kernel's (which must not find children it does not know), and goes by another
+    // name, lest it be killed along with the supervisors by whoever kills by name.
+    private static void Keep(Plan* plan)
     {
-        bool seccomp = false, several = false;
-        foreach (string argument in arguments)
+        ReadOnlySpan<byte> name = "uml-keeper\0"u8;
+        fixed (byte* p = name)
+            Prctl(PR_SET_NAME, (nint)p, 0, 0, 0);
+        for (byte* p = plan->CommandLine; p < plan->CommandLineEnd; p++)
+            *p = p - plan->CommandLine < name.Length ? name[(int)(p - plan->CommandLine)] : (byte)0;
+
+        Dup2(Supervisor.LifeLine, 0);
+        CloseFrom(1);
+        byte nothing;
+        while (Read(0, &nothing, 1) < 0 && Error == EINTR)
         {
-            seccomp |= argument == "seccomp=on";
-            several |= argument.StartsWith("ncpus=", StringComparison.Ordinal) && argument != "ncpus=1";
         }
 
-        return seccomp && several ? SIGKILL : SIGTERM;
+        Kill(0, SIGKILL);
+        ExitNow(0);
     }
 
     private static string CannotExecute(string kernel, int error)
@@ -246,6 +273,17 @@ internal static unsafe class KernelProcess
             _ => "",
         };
         return $"cannot execute the kernel {kernel}: {ErrorText(error)}{remedy}";
+    }
+
+    private static (nint Start, nint End) OwnCommandLine()
+    {
+        // /proc/self/stat: of the fields after the name, which is the second, arg_start and arg_end are 48 and 49.
+        string stat = ReadText("/proc/self/stat") ?? "";
+        string[] fields = stat[(stat.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        const int start = 48 - 3, end = 49 - 3;
+        return fields.Length > end
+            ? (nint.Parse(fields[start], CultureInfo.InvariantCulture), nint.Parse(fields[end], CultureInfo.InvariantCulture))
+            : (0, 0);
     }
 
     private static KernelStart Failed(string what, int error) => new(-1, "", $"{what}: {ErrorText(error)}", error);
@@ -268,10 +306,11 @@ internal static unsafe class KernelProcess
         public int Log;
         public int Rules;
         public int ControlGroup;
-        public int DeathSignal;
         public int Confine;
         public int Report;
         public nint Filter;
+        public byte* CommandLine;
+        public byte* CommandLineEnd;
         public byte* File;
         public byte** Arguments;
         public byte** Environment;

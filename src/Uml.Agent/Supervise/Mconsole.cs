@@ -17,6 +17,15 @@ internal sealed unsafe class Mconsole(string machineName, Action<uint, MconsoleR
     private const int SilenceMilliseconds = 300;
     private const int RetryMilliseconds = 10;
 
+    // A frame has room for 64 KiB.
+    private const int LongestText = 60_000;
+
+    // A request that comes while the kernel sets its console up may be in its queue without the kernel knowing; any
+    // further datagram makes it look. This one asks for nothing that matters, and its answer has nowhere to go.
+    private const string Prod = "version";
+    private const int ProdMilliseconds = 150;
+    private const int Prods = 2;
+
     private readonly Queue<Request> _waiting = new();
     private readonly StringBuilder _text = new();
     private Request? _current;
@@ -24,6 +33,7 @@ internal sealed unsafe class Mconsole(string machineName, Action<uint, MconsoleR
     private bool _answered;
     private bool _refused;
     private long _next;
+    private int _prods;
     private int _generation;
 
     /// <summary>The socket to poll for input, or -1.</summary>
@@ -69,11 +79,13 @@ internal sealed unsafe class Mconsole(string machineName, Action<uint, MconsoleR
         if (_current is null || now < NextDeadline)
             return;
         if (_answered && now >= _next)
-            Finish(_refused ? 1u : 0u, _text.ToString());
+            Finish(_refused ? 1u : 0u, Text());
         else if (now >= _current.Deadline)
             Finish(2, _sent ? $"no answer from the guest's management console within {_current.Timeout} ms" : "the guest has no management console (yet)");
         else if (!_sent)
             TrySend();
+        else
+            SendProd();
     }
 
     private void Begin()
@@ -82,6 +94,7 @@ internal sealed unsafe class Mconsole(string machineName, Action<uint, MconsoleR
             return;
         _current.Deadline = Environment.TickCount64 + _current.Timeout;
         _sent = _answered = _refused = false;
+        _prods = 0;
         _text.Clear();
         TrySend();
     }
@@ -92,19 +105,34 @@ internal sealed unsafe class Mconsole(string machineName, Action<uint, MconsoleR
         if (Socket < 0 && !Open())
             return;
 
+        _sent = Send(Socket, _current!.Command);
+        if (_sent)
+            _next = Environment.TickCount64 + ProdMilliseconds;
+    }
+
+    private void SendProd()
+    {
+        int socket = _prods++ < Prods ? Native.Socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+        _next = _prods < Prods ? Environment.TickCount64 + ProdMilliseconds : long.MaxValue;
+        if (socket < 0)
+            return;
+        Send(socket, Prod);
+        Close(socket);
+    }
+
+    private bool Send(int socket, string command)
+    {
         byte* packet = stackalloc byte[HeaderSize + CommandSize];
         var bytes = new Span<byte>(packet, HeaderSize + CommandSize);
         bytes.Clear();
-        int length = Encoding.UTF8.GetBytes(_current!.Command, bytes[HeaderSize..]);
+        int length = Encoding.UTF8.GetBytes(command, bytes[HeaderSize..]);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, Magic);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[4..], Version);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[8..], (uint)length);
 
         byte* address = stackalloc byte[AddressSize];
         uint addressLength = Address(address, $"{KernelProcess.SocketDirectory[1..]}/{machineName}/mconsole");
-        _sent = SendTo(Socket, packet, HeaderSize + CommandSize, MSG_DONTWAIT | MSG_NOSIGNAL, address, addressLength) >= 0;
-        if (_sent)
-            _next = long.MaxValue;
+        return SendTo(socket, packet, HeaderSize + CommandSize, MSG_DONTWAIT | MSG_NOSIGNAL, address, addressLength) >= 0;
     }
 
     private void ReadReplies()
@@ -123,10 +151,11 @@ internal sealed unsafe class Mconsole(string machineName, Action<uint, MconsoleR
             int length = Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]), 0, n - HeaderSize);
             ReadOnlySpan<byte> text = bytes.Slice(HeaderSize, length);
             int end = text.IndexOf((byte)0);
-            _text.Append(Encoding.UTF8.GetString(end < 0 ? text : text[..end]));
+            if (_text.Length < LongestText)
+                _text.Append(Encoding.UTF8.GetString(end < 0 ? text : text[..end]));
             _next = Environment.TickCount64 + SilenceMilliseconds;
             if (!more)
-                Finish(_refused ? 1u : 0u, _text.ToString());
+                Finish(_refused ? 1u : 0u, Text());
         }
     }
 
@@ -141,6 +170,16 @@ internal sealed unsafe class Mconsole(string machineName, Action<uint, MconsoleR
         Answer(request, status, text);
         if (begin)
             Begin();
+    }
+
+    private string Text()
+    {
+        string text = _text.ToString();
+        if (text.Length < LongestText)
+            return text;
+        // Of characters outside ASCII, which take more bytes than one, a guest has few; if not, less of them fits.
+        int length = Encoding.UTF8.GetByteCount(text) > LongestText + CommandSize ? LongestText / 3 : LongestText;
+        return $"{text.AsSpan(0, length)}\n[cut here; the rest is in the kernel log]\n";
     }
 
     private void Answer(Request request, uint status, string text)

@@ -16,9 +16,17 @@ internal static unsafe class Sentinel
         SetSession();
         CloseFrom(Supervisor.ConsoleLine + 1);
 
-        int* ends = stackalloc int[2];
-        if (SocketPair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-            return Fail("socketpair", Error);
+        // Above the numbers that the inner process is to find them at.
+        int* ends = stackalloc int[4];
+        if (SocketPair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0 || Pipe2(ends + 2, O_CLOEXEC) != 0)
+            return Fail("cannot make a socket pair and a pipe", Error);
+        const int above = 16;
+        for (int i = 0; i < 4; i++)
+        {
+            int moved = Fcntl(ends[i], F_DUPFD_CLOEXEC, above);
+            Close(ends[i]);
+            ends[i] = moved;
+        }
 
         // Executed anew rather than only forked: this runtime's other thread does not survive a fork.
         byte** arguments = stackalloc byte*[4];
@@ -35,15 +43,15 @@ internal static unsafe class Sentinel
             return Fail("fork", Error);
         if (inner == 0)
         {
-            if (ends[1] == Supervisor.Link)
-                Fcntl(Supervisor.Link, F_SETFD, 0);
-            else
-                Dup2(ends[1], Supervisor.Link);
+            Dup2(ends[1], Supervisor.Link);
+            Dup2(ends[2], Supervisor.LifeLine);
+            Dup2(ends[3], Supervisor.LifeLineOwn);
             Syscall(SYS_execve, (nint)self, (nint)arguments, (nint)environment, 0, 0, 0);
             ExitNow(127);
         }
 
         Close(ends[1]);
+        Close(ends[2]);
         Close(Supervisor.ConsoleLine);
         int link = ends[0];
 
@@ -91,14 +99,6 @@ internal static unsafe class Sentinel
         while (n < 0 && Error == EINTR);
 
         return n <= 0 ? [] : buffer[..(int)n];
-    }
-
-    private static void CloseFrom(int first)
-    {
-        if (Syscall(SYS_close_range, first, int.MaxValue, 0, 0, 0, 0) == 0)
-            return;
-        for (int descriptor = first; descriptor < 4096; descriptor++)
-            Close(descriptor);
     }
 
     private static int Fail(string what, int error)
