@@ -9,13 +9,13 @@ public sealed class TreeSandbox : IDisposable
 {
     private readonly string _root;
 
-    public TreeSandbox() => _root = Directory.CreateTempSubdirectory("uml-wire-").FullName;
+    public TreeSandbox() => _root = Directory.CreateTempSubdirectory("wire-tests-").FullName;
 
     private TreeSandbox(string root) => _root = Directory.CreateDirectory(root).FullName;
 
     /// <summary>A sandbox in memory where the host has room there: a disk writes a file out when another takes its name.</summary>
     public static TreeSandbox InMemory() =>
-        Directory.Exists("/dev/shm") ? new TreeSandbox($"/dev/shm/uml-wire-{Guid.NewGuid():N}") : new TreeSandbox();
+        Directory.Exists("/dev/shm") ? new TreeSandbox($"/dev/shm/wire-tests-{Guid.NewGuid():N}") : new TreeSandbox();
 
     public string this[string name] => Path.Combine(_root, name);
 
