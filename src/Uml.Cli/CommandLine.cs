@@ -58,6 +58,9 @@ internal static class CommandLine
         root.Options.Add(VersionText.CreateOption());
         root.Subcommands.Add(RunCommand.Create());
         root.Subcommands.Add(ShellCommand.Create());
+        root.Subcommands.Add(KernelCommand.Create());
+        root.Subcommands.Add(DoctorCommand.Create());
+        root.Subcommands.Add(CompletionCommand.Create());
         HelpText.Describe(root, "uml COMMAND [options]", """
             Start here:
               uml doctor              can this machine run guests?
@@ -70,21 +73,35 @@ internal static class CommandLine
     public static ParseResult Parse(RootCommand root, IReadOnlyList<string> arguments) => root.Parse([.. MarkCommand(root, arguments)], Configuration);
 
     /// <summary>Puts a <c>--</c> before the first word that is neither an option nor an option's value: from there on all is the command's.</summary>
-    /// <exception cref="ArgumentException">A word looks like an option and is none.</exception>
+    /// <exception cref="ArgumentException">A word is neither an option nor a command where it should be one.</exception>
     public static IReadOnlyList<string> MarkCommand(RootCommand root, IReadOnlyList<string> arguments)
     {
-        if (arguments.Count == 0 || root.Subcommands.FirstOrDefault(c => c.Name == arguments[0]) is not { Subcommands.Count: 0 } command)
-            return arguments;
+        int start = 0;
+        Command command = root;
+        while (start < arguments.Count && command.Subcommands.FirstOrDefault(c => c.Name == arguments[start]) is { } next)
+        {
+            command = next;
+            start++;
+        }
+
         Option[] options = [.. command.Options, .. root.Options.Where(o => o.Recursive)];
-        for (int i = 1; i < arguments.Count; i++)
+        for (int i = start; i < arguments.Count; i++)
         {
             string word = arguments[i];
-            if (word == "--")
+            // A directive such as [suggest:7], which completion scripts use, brings a whole command line along.
+            if (word == "--" || word.StartsWith("[suggest", StringComparison.Ordinal) && command == root)
                 return arguments;
             if (word is "-" or [not '-', ..] or "")
-                return [.. arguments.Take(i), "--", .. arguments.Skip(i)];
+            {
+                if (command.Subcommands.Count > 0)
+                    throw new ArgumentException($"there is no command \"{word}\": see \"uml {string.Join("", arguments.Take(start).Select(a => a + " "))}--help\"");
+                if (command.Name is "run" or "shell")
+                    return [.. arguments.Take(i), "--", .. arguments.Skip(i)];
+                continue;
+            }
+
             if (Match(options, word) is not { } option)
-                throw new ArgumentException($"there is no option \"{word.Split('=')[0]}\": see \"uml {command.Name} --help\"");
+                throw new ArgumentException($"there is no option \"{word.Split('=')[0]}\": see \"uml {string.Join("", arguments.Take(start).Select(a => a + " "))}--help\"");
             if (option.Arity.MaximumNumberOfValues > 0 && option.ValueType != typeof(bool) && !word.Contains('=', StringComparison.Ordinal))
                 i++;
         }

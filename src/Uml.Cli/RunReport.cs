@@ -11,7 +11,7 @@ internal sealed class RunReport : IDisposable
     private RunReport(FileStream file) => _file = file;
 
     /// <summary>The facts of a run; what is null was not reached.</summary>
-    public sealed record Facts(RunRequest Request, Outcome Outcome, int ExitStatus, Guest? Guest, TimeSpan Command, TimeSpan Shutdown, TimeSpan Total)
+    public sealed record Facts(RunRequest Request, Outcome Outcome, Guest? Guest, TimeSpan Command, TimeSpan Shutdown, TimeSpan Total)
     {
         public IReadOnlyList<KernelReport> Reports { get; init; } = [];
 
@@ -31,7 +31,7 @@ internal sealed class RunReport : IDisposable
             json.WriteStartObject();
             json.WriteNumber("version", FormatVersion);
             json.WriteString("outcome", facts.Outcome.Name);
-            json.WriteNumber("exitStatus", facts.ExitStatus);
+            json.WriteNumber("exitStatus", facts.Outcome.ExitStatus);
             if (facts.Outcome.Signal is { } signal)
                 json.WriteNumber("signal", signal);
             if (facts.Outcome.Error is { } error)

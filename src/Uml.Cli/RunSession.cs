@@ -50,13 +50,13 @@ internal sealed class RunSession : IDisposable
 
         if (_guest is not null)
             await FinishAsync(_guest, outcome);
+        if (outcome.ExitStatus == 0 && _copies.Any(c => c.Error is not null))
+            outcome = outcome with { Name = "copy-out-failed", ExitStatus = ExitStatus.NotProvided };
         int status = outcome.ExitStatus;
-        if (status == 0 && _copies.Any(c => c.Error is not null))
-            status = ExitStatus.NotProvided;
         Explain(outcome);
         try
         {
-            report?.Write(new RunReport.Facts(_request, outcome, status, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _reports, Copies = _copies });
+            report?.Write(new RunReport.Facts(_request, outcome, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _reports, Copies = _copies });
         }
         catch (IOException e)
         {
