@@ -177,6 +177,17 @@ public abstract class ExecTests(Guest guest)
     }
 
     [Fact]
+    public async Task Long_commands_do_not_wear_the_agent_out()
+    {
+        string argument = new('x', 120_000);
+        for (int round = 0; round < 20; round++)
+        {
+            ExecResult[] results = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => guest.ExecAsync(["printf", "%s%s%s", argument, argument, argument], Cancel)));
+            Assert.All(results, r => Assert.Equal(360_000, r.StandardOutputBytes.Length));
+        }
+    }
+
+    [Fact]
     public async Task A_daemon_left_behind_holds_nothing_up()
     {
         var clock = Stopwatch.StartNew();
@@ -227,7 +238,7 @@ public abstract class ExecTests(Guest guest)
     {
         ExecResult result = await guest.Shell(
             "set -e; test -r /proc/self/status; test -d /sys/kernel; test -c /dev/null; test -c /dev/ptmx; test -d /dev/pts; "
-            + "echo x > /dev/shm/x; echo x > /run/x; echo x > /tmp/x; test -e /dev/fd/0; ls /dev/stdout >/dev/null; "
+            + "echo x > /dev/shm/x; echo x > /run/x; f=$(mktemp); test -e /dev/fd/0; ls /dev/stdout >/dev/null; "
             + "awk '$2 == \"/\" {print $3}' /proc/mounts; cat /proc/sys/kernel/hostname; cat /sys/class/net/lo/operstate; ls /lib/modules/$(uname -r)/modules.dep");
         Assert.Equal("", result.StandardError);
         string[] lines = result.StandardOutput.TrimEnd().Split('\n');

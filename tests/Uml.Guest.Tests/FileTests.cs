@@ -137,7 +137,7 @@ public abstract class FileTests
 
     private static async Task<string> Run(string script)
     {
-        using var process = Process.Start(new ProcessStartInfo("sh", ["-c", script]) { RedirectStandardOutput = true })!;
+        using var process = Process.Start(new ProcessStartInfo("sh", ["-c", script]) { RedirectStandardOutput = true, UseShellExecute = false })!;
         string output = await process.StandardOutput.ReadToEndAsync(Cancel);
         await process.WaitForExitAsync(Cancel);
         Assert.Equal(0, process.ExitCode);

@@ -11,7 +11,11 @@ internal sealed record UserIdentity(string Name, uint Uid, uint Gid, uint[] Grou
     /// <exception cref="SetupException">There is no such user or group.</exception>
     public static UserIdentity Find(string text)
     {
-        string name = text.Length == 0 ? "0" : text;
+        // The usual case, and the only one that works in an empty root: no file needs to be read for it.
+        if (text.Length == 0 || text is "root" or "0")
+            return new UserIdentity("root", 0, 0, [0], "/root");
+
+        string name = text;
         string? group = null;
         if (name.IndexOf(':') is >= 0 and var colon)
         {
@@ -35,7 +39,7 @@ internal sealed record UserIdentity(string Name, uint Uid, uint Gid, uint[] Grou
         {
             if (!numeric)
                 throw new SetupException(0, $"there is no user \"{name}\" in the guest");
-            found = new UserIdentity(uid == 0 ? "root" : name, uid, uid, [uid], uid == 0 ? "/root" : "/");
+            found = new UserIdentity(name, uid, uid, [uid], "/");
         }
 
         if (group is null)
@@ -71,7 +75,7 @@ internal sealed record UserIdentity(string Name, uint Uid, uint Gid, uint[] Grou
 
     private static IEnumerable<string[]> Entries(string path, int fields)
     {
-        foreach (string line in (Linux.ReadText(path, 1024 * 1024) ?? "").Split('\n'))
+        foreach (string line in (Linux.ReadText(path) ?? "").Split('\n'))
         {
             string[] entry = line.Split(':');
             if (entry.Length >= fields)
