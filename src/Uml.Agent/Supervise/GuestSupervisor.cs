@@ -22,6 +22,7 @@ internal sealed unsafe class GuestSupervisor
     private string? _controlGroup;
     private int _kernel;
     private Mconsole? _mconsole;
+    private bool _started;
     private bool _stopping;
     private bool _killed;
     private long _killAt = long.MaxValue;
@@ -144,6 +145,7 @@ internal sealed unsafe class GuestSupervisor
         if (start.Failure is not null)
             return new FailedMessage((uint)start.Error, start.Failure);
 
+        _started = true;
         Record(Sentinel.ProcessRecord, _kernel.ToString(CultureInfo.InvariantCulture));
         _mconsole = new Mconsole(KernelProcess.MachineName(options.Name), (stream, reply) => Send(FrameType.MconsoleReply, stream, reply.Encode));
         Send(FrameType.GuestStarted, 0, new GuestStartedMessage((uint)_kernel, directory, logPath, directory + KernelProcess.SpoolDirectory, start.Confinement).Encode);
@@ -276,7 +278,7 @@ internal sealed unsafe class GuestSupervisor
         if (_kernel > 0)
         {
             _mconsole?.Abandon("the guest has ended");
-            survivor = ProcessTree.End(_kernel, _controlGroup, ReportExit);
+            survivor = ProcessTree.End(_kernel, _controlGroup, _started ? ReportExit : null);
         }
 
         if (_controlGroup is not null)

@@ -75,14 +75,11 @@ internal static unsafe class KernelProcess
         plan.Environment = Array(environment);
 
         int version = options.Confine ? Landlock.Version() : 0;
-        if (options.Confine)
-        {
-            plan.Confine = 1;
-            if (version > 0)
-                plan.Rules = Landlock.CreateRules(version, directory, options.Kernel, options.ReadPaths, options.WritePaths);
-            if (options.WritePaths.Count == 0)
-                plan.Filter = MetadataFilter.Build();
-        }
+        if (version > 0)
+            plan.Rules = Landlock.CreateRules(version, directory, options.Kernel, options.ReadPaths, options.WritePaths);
+        if (plan.Rules >= 0 && options.WritePaths.Count == 0)
+            plan.Filter = MetadataFilter.Build(refuseTruncation: version < Landlock.FirstWithTruncation);
+        plan.Confine = options.Confine ? 1 : 0;
 
         if (controlGroup is not null)
             plan.ControlGroup = Open($"{controlGroup}/cgroup.procs", O_WRONLY);
@@ -170,7 +167,10 @@ internal static unsafe class KernelProcess
         const int setMask = 2;
         Syscall(SYS_rt_sigprocmask, setMask, (nint)(&none), 0, sizeof(ulong), 0, 0);
 
-        Prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+        // A kernel that has its handlers ends in order on SIGTERM. One that has not sets its stubs loose for the moment
+        // until its group is killed, so only where they are confined.
+        if (plan->Rules >= 0)
+            Prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
         if (GetParentPid() != plan->Parent)
             ExitNow(127);
 
@@ -240,8 +240,8 @@ internal static unsafe class KernelProcess
         Syscall(SYS_prlimit64, 0, resource, (nint)limit, 0, 0, 0);
     }
 
-    // The last line, for when both supervisors are killed at once; the kernel's signal for a dead parent is not enough,
-    // as SIGTERM finds a kernel that is starting without its handler, and SIGKILL sets its stubs loose. This process is
+    // For when both supervisors are killed at once. A signal for a dead parent does not do it: SIGTERM finds a kernel that
+    // is starting without its handler, and SIGKILL sets stubs loose that nobody then ends. This process is
     // in the kernel's process group, which it kills, itself included, when the last supervisor has closed its pipe. It is
     // the supervisor's child, not the kernel's (which must not find children it does not know), and goes by another
     // name, lest it be killed along with the supervisors by whoever kills by name.

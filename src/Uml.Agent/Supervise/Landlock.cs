@@ -13,6 +13,9 @@ internal static unsafe class Landlock
         RemoveFile = 1 << 5, MakeDirectory = 1 << 7, MakeRegular = 1 << 8, MakeSocket = 1 << 9, MakeFifo = 1 << 10,
         MakeSymlink = 1 << 12, Refer = 1 << 13, Truncate = 1 << 14, DeviceControl = 1 << 15;
 
+    /// <summary>The first version in which truncating a file is a right of its own.</summary>
+    public const int FirstWithTruncation = 3;
+
     /// <summary>The rights that mean something for a file; the others are for directories.</summary>
     private const ulong OfFiles = Execute | WriteFile | ReadFile | Truncate | DeviceControl;
 

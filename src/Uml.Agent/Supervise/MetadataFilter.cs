@@ -16,11 +16,14 @@ internal static unsafe class MetadataFilter
     private const uint OpenTruncates = 0x200;
 
     // chmod fchmod chown fchown lchown utime utimes futimesat fchownat fchmodat utimensat fchmodat2,
-    // [lf]setxattr, [lf]removexattr, setxattrat, removexattrat, file_setattr; truncate, for hosts whose Landlock is older than version 3.
+    // [lf]setxattr, [lf]removexattr, setxattrat, removexattrat, file_setattr
     private static ReadOnlySpan<ushort> Refused =>
     [
-        76, 85, 90, 91, 92, 93, 94, 132, 188, 189, 190, 197, 198, 199, 235, 260, 261, 268, 280, 452, 463, 466, 469,
+        90, 91, 92, 93, 94, 132, 188, 189, 190, 197, 198, 199, 235, 260, 261, 268, 280, 452, 463, 466, 469,
     ];
+
+    // truncate, creat
+    private static ReadOnlySpan<ushort> Truncating => [76, 85];
 
     // io_uring_setup and openat2 would be a way round: their arguments are out of a filter's sight.
     private static ReadOnlySpan<ushort> Hidden => [425, 437];
@@ -29,7 +32,8 @@ internal static unsafe class MetadataFilter
     private static ReadOnlySpan<byte> ControlGroups => "fvX"u8;
 
     /// <summary>The program, as <c>struct sock_fprog</c>; lives as long as the process.</summary>
-    public static nint Build()
+    /// <param name="refuseTruncation">Whether to refuse that as well, because this host's Landlock does not know it yet.</param>
+    public static nint Build(bool refuseTruncation)
     {
         var code = new List<Instruction>();
         const ushort load = 0x20, jumpEqual = 0x15, jumpNotBelow = 0x35, jumpAnyBit = 0x45, and = 0x54, shift = 0x74, end = 0x06;
@@ -54,14 +58,17 @@ internal static unsafe class MetadataFilter
             code.Add(new(end, Unknown));
         }
 
-        // open(O_RDONLY | O_TRUNC) is a way to truncate, too.
-        foreach ((uint call, uint flags) in (ReadOnlySpan<(uint, uint)>)[(open, secondArgument), (openAt, thirdArgument)])
+        if (refuseTruncation)
         {
-            code.Add(new(jumpEqual, call, 0, 4));
-            code.Add(new(load, flags));
-            code.Add(new(jumpAnyBit, OpenTruncates, 0, 1));
-            code.Add(new(end, Refuse));
-            code.Add(new(end, Allow));
+            foreach (ushort call in Truncating)
+            {
+                code.Add(new(jumpEqual, call, 0, 1));
+                code.Add(new(end, Refuse));
+            }
+
+            // open(O_RDONLY | O_TRUNC) truncates, too.
+            OpenWithoutTruncation(open, secondArgument);
+            OpenWithoutTruncation(openAt, thirdArgument);
         }
 
         code.Add(new(jumpEqual, ioctl, 1, 0));
@@ -85,6 +92,15 @@ internal static unsafe class MetadataFilter
         *(ushort*)header = (ushort)code.Count;
         header[1] = (nint)program;
         return (nint)header;
+
+        void OpenWithoutTruncation(uint call, uint flags)
+        {
+            code.Add(new(jumpEqual, call, 0, 4));
+            code.Add(new(load, flags));
+            code.Add(new(jumpAnyBit, OpenTruncates, 0, 1));
+            code.Add(new(end, Refuse));
+            code.Add(new(end, Allow));
+        }
     }
 
     /// <summary>struct sock_filter.</summary>
