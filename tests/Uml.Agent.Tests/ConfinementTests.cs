@@ -19,7 +19,7 @@ public sealed class ConfinementTests : SupervisorFixture
             try cat '{{victim}}'; try ls '{{Base}}'; try touch kernel.log; try chmod 777 '{{victim}}'; try touch -d 2001-01-01 '{{victim}}'
             try chown $(id -u) '{{victim}}'
             try touch spool/planted; try ln -s /etc/passwd spool/link; try cat spool/handed; try rm spool/handed
-            try touch guest/mine; try mkdir guest/dir; try sh -c 'echo x > /dev/null'
+            try sh -c ': > guest/mine'; try mkdir guest/dir; try sh -c 'echo x > /dev/null'
             try mknod guest/node c 1 3
             try kill -0 {{Environment.ProcessId}}
             echo end; read line <&4
@@ -38,7 +38,7 @@ public sealed class ConfinementTests : SupervisorFixture
         string[] allowed = lines.Where(line => line.EndsWith("-> done", StringComparison.Ordinal)).ToArray();
         string[] expected =
         [
-            "cat spool/handed -> done", "rm spool/handed -> done", "touch guest/mine -> done", "mkdir guest/dir -> done", "sh -c echo x > /dev/null -> done",
+            "cat spool/handed -> done", "rm spool/handed -> done", "sh -c : > guest/mine -> done", "mkdir guest/dir -> done", "sh -c echo x > /dev/null -> done",
         ];
 
         // Signals are scoped from version 6 on.
