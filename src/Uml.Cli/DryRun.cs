@@ -1,3 +1,5 @@
+using Uml.CI.Wire;
+
 namespace Uml.CI.Cli;
 
 /// <summary>Prints what a run would start. Nothing is fetched and nothing is started.</summary>
@@ -19,12 +21,12 @@ internal static class DryRun
         Descriptor.Output.Write($"""
             # {kernel.Reference} is Linux {kernel.Release}; root {options.Root}; in the guest: {ShellText.Join(request.Command)}
             # Run by the supervisor in {directory}; (log) and (console) stand for descriptors it opens.
-            env -i {string.Join(" \\\n    ", environment.Select(ShellText.Quote).Append(ShellText.Quote(plan.Start.Kernel)).Concat(arguments.Select(a => ShellText.Quote(Placeholders(a)))))}
+            env -i {string.Join(" \\\n    ", environment.Select(ShellText.Quote).Append(ShellText.Quote(plan.Start.Kernel)).Concat(arguments.Select(a => ShellText.Quote(Placeholders(a, plan.Start)))))}
 
             """);
         return 0;
     }
 
-    private static string Placeholders(string argument) =>
-        argument.Replace("{log}", "(log)", StringComparison.Ordinal).Replace("{console}", "(console)", StringComparison.Ordinal);
+    private static string Placeholders(string argument, StartGuestMessage start) =>
+        argument.Replace("{initramfs}", start.Initramfs, StringComparison.Ordinal).Replace("{log}", "(log)", StringComparison.Ordinal).Replace("{console}", "(console)", StringComparison.Ordinal);
 }

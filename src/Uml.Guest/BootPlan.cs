@@ -43,7 +43,8 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
             BaseDirectory = host.MemoryDirectory,
             Name = host.Name,
             Kernel = kernel.ExecutablePath,
-            Arguments = Arguments(options, kernel, host),
+            Arguments = Arguments(options, kernel),
+            Initramfs = host.InitramfsPath,
             Environment = kernel.LibraryDirectory is { } libraries ? [$"LD_LIBRARY_PATH={libraries}"] : [],
             ReadPaths = [.. read.Distinct(StringComparer.Ordinal)],
             WritePaths = [.. shares.Where(s => s.Mode == ShareMode.ReadWrite).Select(s => s.HostPath).Distinct(StringComparer.Ordinal)],
@@ -62,12 +63,12 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         return new BootPlan(start, setup);
     }
 
-    private static List<string> Arguments(GuestOptions options, GuestKernel kernel, HostFacts host)
+    private static List<string> Arguments(GuestOptions options, GuestKernel kernel)
     {
         List<string> arguments =
         [
             $"mem={ByteSize.Format(options.Memory)}",
-            $"initrd={host.InitramfsPath}",
+            "initrd={initramfs}",
             // The kernel log has a console of its own, a regular file: any other sink drops lines when its reader is slow.
             "con=null", "con0=null,fd:{log}", "console=tty0",
             // The console line of the agent; no other serial line.
@@ -76,8 +77,9 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
             // A guest's reboot would run the kernel again in the same process, for ever.
             "noreboot",
         ];
+        // "auto" falls back to ptrace where the host denies seccomp; SMP works with seccomp only.
         if (kernel.SupportsSeccomp)
-            arguments.Add(options.Ptrace ? "seccomp=off" : "seccomp=on");
+            arguments.Add(options.Ptrace ? "seccomp=off" : options.Cpus > 1 ? "seccomp=on" : "seccomp=auto");
         if (options.Cpus > 1)
             arguments.Add($"ncpus={options.Cpus}");
         if (options.FastBoot)

@@ -186,6 +186,9 @@ public sealed class Guest : IAsyncDisposable
 
         try
         {
+            using var warnings = new StreamReader(stream.Error);
+            while (await warnings.ReadLineAsync(cancellationToken) is { } warning)
+                Options.Logger.LogWarning("Copying {HostPath} into the guest: {Warning}", hostPath, warning);
             await stream.Exited.WaitAsync(cancellationToken);
         }
         catch (ExecException e)
@@ -213,6 +216,8 @@ public sealed class Guest : IAsyncDisposable
                 unpacker.Write(buffer.AsSpan(0, n));
             await stream.Exited.WaitAsync(cancellationToken);
             unpacker.Complete();
+            foreach (string warning in unpacker.Warnings)
+                Options.Logger.LogWarning("Copying {GuestPath} out of the guest: {Warning}", guestPath, warning);
         }
         catch (Exception e) when (e is TreeException or ExecException)
         {
@@ -276,6 +281,7 @@ public sealed class Guest : IAsyncDisposable
         // Opened before the guest runs anything, so that whatever the guest makes of its directory, these stay ours.
         KernelLog = new KernelLog(started.KernelLog, Options.KernelLogFile is { } file ? Path.GetFullPath(file) : null, Options.KernelLogListener);
         _spool = Native.OpenDirectory(started.Spool);
+        _supervisor.Opened();
         Options.Logger.LogDebug("Guest {Name}: kernel {Release} started as process {Pid}, confined by {Confinement}", plan.Start.Name, Kernel.Release, ProcessId, Confinement);
         Task receiving = ReceiveAsync();
         _death = WatchAsync(receiving);
@@ -332,6 +338,8 @@ public sealed class Guest : IAsyncDisposable
             if (step.IsCompletedSuccessfully)
                 return await step;
             GuestException? death = await _death;
+            if (death is GuestConnectionException && StartupDiagnosis.Explain(KernelLog.Lines, Kernel.SupportsSeccomp) is { } complaint)
+                throw new GuestUnavailableException(complaint, death);
             throw death switch
             {
                 KernelPanicException panic => panic,
@@ -488,8 +496,15 @@ public sealed class Guest : IAsyncDisposable
         if (exit is { Signal: Abort })
         {
             // UML ends every panic, and nothing else, by SIGABRT; the report says which it was.
-            KernelReport? report = KernelLog.Reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic);
+            IReadOnlyList<KernelReport> reports = KernelLog.Reports;
+            KernelReport? report = reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic);
             string summary = report is null ? "The guest's kernel aborted" : $"The guest's kernel panicked: {report.Title}";
+            // "Kernel panic - not syncing: BUG!" says little; the complaint before it is the cause.
+            if (reports.Count > 1 && reports[^2] is { Kind: KernelReportKind.Bug or KernelReportKind.Oops or KernelReportKind.Warning or KernelReportKind.Kasan } cause)
+                summary += $" ({cause.Title})";
+            // SIGBUS on the memory file; UML says so itself only when it happens to one of the guest's processes (trap.c).
+            if (KernelLog.Lines.Any(l => l.Text.Contains("Kernel mode signal 7", StringComparison.Ordinal) || l.Text.Contains("likely just ran out of space", StringComparison.Ordinal)))
+                summary += $": {Path.GetDirectoryName(Directory)} ran out of space for the guest's memory; make room, or name another directory in UML_TMPDIR";
             return new KernelPanicException(GuestException.Compose(summary, tail, file)) { Summary = summary, KernelLogTail = tail, KernelLogFile = file, Report = report };
         }
 

@@ -55,6 +55,9 @@ internal sealed class SupervisorClient : IAsyncDisposable
         return _started.Task;
     }
 
+    /// <summary>Says that the guest's files are open: the supervisor may remove them when the guest ends.</summary>
+    public void Opened() => Send(FrameType.GuestOpened, 0, static _ => { });
+
     /// <summary>Sends a command to the guest's management console.</summary>
     public async Task<MconsoleReplyMessage> MconsoleAsync(string command, TimeSpan timeout)
     {

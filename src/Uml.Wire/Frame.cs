@@ -172,6 +172,12 @@ public enum FrameType : byte
     /// <summary>To the supervisor: <see cref="StopGuestMessage"/>, end the guest.</summary>
     StopGuest = 130,
 
+    /// <summary>
+    /// To the supervisor: the files that <see cref="GuestStartedMessage"/> named are open. Empty payload. Until then the
+    /// guest's directory stays, even when the guest has ended already.
+    /// </summary>
+    GuestOpened = 131,
+
     /// <summary>From the supervisor: <see cref="GuestStartedMessage"/>.</summary>
     GuestStarted = 160,
 

@@ -12,8 +12,14 @@ public sealed record StartGuestMessage
     /// <summary>The kernel executable.</summary>
     public required string Kernel { get; init; }
 
-    /// <summary>Arguments without argv[0]. <c>{console}</c> and <c>{log}</c> are replaced by the numbers of the inherited descriptors.</summary>
+    /// <summary>
+    /// Arguments without argv[0]. <c>{console}</c> and <c>{log}</c> are replaced by the numbers of the inherited descriptors,
+    /// <c>{initramfs}</c> by a short name for <see cref="Initramfs"/>.
+    /// </summary>
     public required IReadOnlyList<string> Arguments { get; init; }
+
+    /// <summary>The archive the kernel unpacks as its first root, or empty. A kernel's command line has no quoting, so it gets a link without spaces.</summary>
+    public string Initramfs { get; init; } = "";
 
     /// <summary>The kernel's whole environment, NAME=VALUE each; TMPDIR and HOME are added by the supervisor.</summary>
     public IReadOnlyList<string> Environment { get; init; } = [];
@@ -29,7 +35,7 @@ public sealed record StartGuestMessage
 
     /// <summary>Writes the payload.</summary>
     public void Encode(MessageWriter writer) => writer
-        .String(BaseDirectory).String(Name).String(Kernel).Strings(Arguments).Strings(Environment)
+        .String(BaseDirectory).String(Name).String(Kernel).Strings(Arguments).String(Initramfs).Strings(Environment)
         .Strings(ReadPaths).Strings(WritePaths).Bool(Confine);
 
     /// <summary>Reads a payload.</summary>
@@ -43,6 +49,7 @@ public sealed record StartGuestMessage
             Name = reader.String(),
             Kernel = reader.String(),
             Arguments = reader.Strings(),
+            Initramfs = reader.String(),
             Environment = reader.Strings(),
             ReadPaths = reader.Strings(),
             WritePaths = reader.Strings(),

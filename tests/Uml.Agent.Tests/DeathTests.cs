@@ -100,8 +100,10 @@ public sealed class DeathTests : SupervisorFixture
     {
         using var first = new SupervisorProcess();
         GuestStartedMessage started = first.Start(Kernel("read line <&4"));
-        string stale = Directory.CreateDirectory($"{Base}/uml-stale/guest/mem").FullName;
+        string stale = Directory.CreateDirectory($"{Base}/uml-stale/guest/mem").Parent!.Parent!.FullName;
+        File.WriteAllText($"{stale}/.uml-guest", "");
         string other = Directory.CreateDirectory($"{Base}/other").FullName;
+        string namesake = Directory.CreateDirectory($"{Base}/uml-of-somebody/files").FullName;
         using var second = new SupervisorProcess();
         second.Start(Kernel("read line <&4"));
         SupervisorProcess.Eventually(() => !Directory.Exists(stale), "the stale directory is left");
@@ -109,6 +111,7 @@ public sealed class DeathTests : SupervisorFixture
         second.ExpectEnd();
         Assert.True(File.Exists(started.KernelLog));
         Assert.True(Directory.Exists(other));
+        Assert.True(Directory.Exists(namesake));
     }
 
     [Fact]

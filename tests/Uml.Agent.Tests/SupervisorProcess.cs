@@ -82,7 +82,9 @@ internal sealed class SupervisorProcess : IDisposable
     public GuestStartedMessage Start(StartGuestMessage options)
     {
         Send(FrameType.StartGuest, 0, options.Encode);
-        return GuestStartedMessage.Decode(Expect(FrameType.GuestStarted).Payload.Span);
+        GuestStartedMessage started = GuestStartedMessage.Decode(Expect(FrameType.GuestStarted).Payload.Span);
+        Send(FrameType.GuestOpened, 0, static _ => { });
+        return started;
     }
 
     public FailedMessage StartExpectingFailure(StartGuestMessage options)

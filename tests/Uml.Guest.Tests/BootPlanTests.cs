@@ -23,7 +23,7 @@ public sealed class BootPlanTests
     public void The_defaults_are_a_confined_host_root_in_the_callers_directory()
     {
         BootPlan plan = BootPlan.Create(new GuestOptions(), Kernel, Host);
-        Assert.Contains("seccomp=on", plan.Start.Arguments);
+        Assert.Contains("seccomp=auto", plan.Start.Arguments);
         Assert.Contains("noreboot", plan.Start.Arguments);
         Assert.Contains("mem=512M", plan.Start.Arguments);
         Assert.Contains("/", plan.Start.ReadPaths);

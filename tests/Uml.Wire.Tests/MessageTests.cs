@@ -68,6 +68,7 @@ public sealed class MessageTests
         Name = "g-1",
         Kernel = "/cache/linux",
         Arguments = ["con0=null,fd:{log}", "quiet"],
+        Initramfs = "/cache/my initramfs.cpio",
         Environment = ["LANG=C"],
         ReadPaths = ["/cache"],
         WritePaths = ["/out"],

@@ -24,11 +24,13 @@ internal sealed class CopyInStream(uint number, int spool, string path) : GuestS
             if (!InputFinished)
                 return true;
             _tree.Complete();
+            if (_tree.Warnings.Count > 0)
+                SendWarnings(line, _tree.Warnings);
             SendExit(line, 0, 0);
         }
         catch (TreeException e)
         {
-            SendFailure(line, e.Message);
+            SendFailure(line, e);
         }
 
         return false;
@@ -66,7 +68,7 @@ internal sealed class CopyOutStream(uint number, string path) : GuestStream(numb
         }
         catch (TreeException e)
         {
-            SendFailure(line, e.Message);
+            SendFailure(line, e);
         }
 
         return false;

@@ -8,6 +8,7 @@ internal abstract class GuestStream(uint number, int spool)
     private readonly Queue<InputSource> _input = new();
     private bool _inputEnded;
     private uint _consumed;
+    private long _inputWindow = Protocol.InputWindow;
 
     public uint Number { get; } = number;
 
@@ -24,16 +25,27 @@ internal abstract class GuestStream(uint number, int spool)
 
     protected bool InputFinished => _inputEnded && _input.Count == 0;
 
-    public void AddInput(byte[] bytes) => _input.Enqueue(new InputSource(bytes));
+    public void AddInput(byte[] bytes)
+    {
+        CountInput((uint)bytes.Length);
+        _input.Enqueue(new InputSource(bytes));
+    }
 
-    public void AddInput(SpoolMessage message) => _input.Enqueue(new InputSource(new SpoolFile(spool, message)));
+    public void AddInput(SpoolMessage message)
+    {
+        CountInput(message.Length);
+        _input.Enqueue(new InputSource(new SpoolFile(spool, message)));
+    }
 
     public void EndInput() => _inputEnded = true;
 
     public void AddWindow(WindowMessage window)
     {
-        OutputWindow = checked(OutputWindow + window.Primary);
-        ErrorWindow = checked(ErrorWindow + window.Secondary);
+        OutputWindow = Add(OutputWindow, window.Primary);
+        ErrorWindow = Add(ErrorWindow, window.Secondary);
+
+        static uint Add(uint window, uint more) =>
+            window <= uint.MaxValue - more ? window + more : throw new WireException($"a window of {window} bytes and {more} more is over the limit");
     }
 
     /// <summary>Adds the descriptors this stream waits for.</summary>
@@ -74,14 +86,29 @@ internal abstract class GuestStream(uint number, int spool)
         if (_consumed < Protocol.InputWindow / 4)
             return;
         GuestInit.Send(line, FrameType.InputWindow, Number, new WindowMessage(_consumed, 0).Encode);
+        _inputWindow += _consumed;
         _consumed = 0;
+    }
+
+    private void CountInput(uint count)
+    {
+        _inputWindow -= count;
+        if (_inputWindow < 0)
+            throw new WireException($"the host sent {-_inputWindow} bytes more input on stream {Number} than it was granted");
     }
 
     protected void SendExit(Line line, uint code, uint signal) =>
         GuestInit.Send(line, FrameType.Exited, Number, new ExitedMessage(code, signal).Encode);
 
-    protected void SendFailure(Line line, string text) =>
-        GuestInit.Send(line, FrameType.Failed, Number, new FailedMessage(0, text).Encode);
+    protected void SendFailure(Line line, TreeException e) =>
+        GuestInit.Send(line, FrameType.Failed, Number, new FailedMessage((uint)e.Errno, e.Message).Encode);
+
+    /// <summary>Says what could not be done and need not stop a copy, a line each, within one frame.</summary>
+    protected void SendWarnings(Line line, IReadOnlyList<string> warnings)
+    {
+        byte[] text = System.Text.Encoding.UTF8.GetBytes(string.Join('\n', warnings) + "\n");
+        line.Send(FrameType.Stderr, Number, text.AsSpan(0, Math.Min(text.Length, Frame.MaxPayload)));
+    }
 
     /// <summary>Input that came over the line or waits in a spool file.</summary>
     private sealed class InputSource : IDisposable

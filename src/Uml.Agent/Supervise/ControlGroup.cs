@@ -1,3 +1,4 @@
+using System.Globalization;
 using static Uml.CI.Agent.Supervise.Native;
 
 namespace Uml.CI.Agent.Supervise;
@@ -5,6 +6,9 @@ namespace Uml.CI.Agent.Supervise;
 /// <summary>A cgroup of version 2 for the guest, where the host lets us make one: the surest way to end a process tree.</summary>
 internal static class ControlGroup
 {
+    // With the prefix of a guest's name, what tells our groups from any others: nothing else is ever cleared away.
+    private const string Suffix = ".uml-guest";
+
     /// <summary>Makes and locks a group below our own.</summary>
     /// <returns>Its directory, or null if the host has none for us.</returns>
     public static string? TryCreate(string name)
@@ -12,7 +16,7 @@ internal static class ControlGroup
         if (Parent() is not { } parent)
             return null;
 
-        string path = $"{parent}/{name}";
+        string path = $"{parent}/{name}.{GetPid().ToString(CultureInfo.InvariantCulture)}{Suffix}";
         int directory = GuestDirectory.Create(path, out _, out _);
         if (directory < 0)
             return null;
@@ -51,7 +55,10 @@ internal static class ControlGroup
     public static void SweepStale(string sibling)
     {
         foreach (string path in GuestDirectory.Candidates(sibling[..sibling.LastIndexOf('/')]))
-            RemoveIfStale(path);
+        {
+            if (path.EndsWith(Suffix, StringComparison.Ordinal))
+                RemoveIfStale(path);
+        }
     }
 
     public static void RemoveIfStale(string path)

@@ -8,6 +8,9 @@ internal static unsafe class GuestDirectory
 {
     private const string Prefix = "uml-";
 
+    // What tells a guest's directory from anything else somebody calls "uml-...": nothing without it is ever cleared away.
+    private static ReadOnlySpan<byte> Marker => ".uml-guest\0"u8;
+
     /// <summary>Makes and locks a directory.</summary>
     /// <returns>A descriptor that holds the lock, or -1 with the reason in <paramref name="error"/>.</returns>
     public static int Create(string path, out string error, out int errno)
@@ -51,6 +54,16 @@ internal static unsafe class GuestDirectory
         return -1;
     }
 
+    /// <summary>Marks a locked directory as a guest's, so that it may be cleared away one day. False with errno if that failed.</summary>
+    public static bool Mark(int directory)
+    {
+        int marker = OpenAt(directory, Marker, O_WRONLY | O_CREAT | O_EXCL, 0x180);
+        if (marker < 0)
+            return false;
+        Close(marker);
+        return true;
+    }
+
     /// <summary>Removes the directories of supervisors that are gone.</summary>
     public static void SweepStale(string parent)
     {
@@ -81,7 +94,11 @@ internal static unsafe class GuestDirectory
         int directory = TryTake(path);
         if (directory < 0)
             return false;
-        bool removed = Remove(path, directory);
+        int marker = OpenAt(directory, Marker, O_RDONLY | O_NOFOLLOW);
+        if (marker >= 0)
+            Close(marker);
+        // Without the marker it is somebody else's, or a supervisor died before it wrote one: then it is empty.
+        bool removed = marker >= 0 ? Remove(path, directory) : RemoveDirectory(path) == 0;
         Close(directory);
         return removed;
     }
@@ -123,7 +140,8 @@ internal static unsafe class GuestDirectory
             while (names.MoveNext())
                 progress |= RemoveEntry(directory, names.Name, directory, ref moved);
             Close(listing);
-            if (!progress)
+            // The marker goes last: what is interrupted half-way can still be told for what it is.
+            if (!progress && UnlinkAt(directory, Marker, 0) != 0)
                 return false;
         }
 
@@ -132,6 +150,8 @@ internal static unsafe class GuestDirectory
 
     private static bool RemoveEntry(int parent, ReadOnlySpan<byte> name, int top, ref uint moved)
     {
+        if (parent == top && name.TrimEnd((byte)0).SequenceEqual(Marker[..^1]))
+            return false;
         if (UnlinkAt(parent, name, 0) == 0 || UnlinkAt(parent, name, AT_REMOVEDIR) == 0 || Error == ENOENT)
             return true;
 

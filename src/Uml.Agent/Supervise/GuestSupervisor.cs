@@ -16,6 +16,7 @@ internal sealed unsafe class GuestSupervisor
     private int _outputLength;
     private uint _sequence;
     private bool _controlClosed;
+    private bool _opened;
 
     private string? _directory;
     private int _directoryLock = -1;
@@ -110,6 +111,8 @@ internal sealed unsafe class GuestSupervisor
         if (_directoryLock < 0)
             return new FailedMessage((uint)errno, error);
         _directory = directory;
+        if (!GuestDirectory.Mark(_directoryLock))
+            return Failure($"cannot write in the guest's directory {directory}", Error);
 
         if (StatFileSystem(directory, out FileSystemStatus space))
         {
@@ -133,7 +136,10 @@ internal sealed unsafe class GuestSupervisor
         if (ChangeDirectory(_directoryLock) != 0)
             return Failure($"cannot change to {directory}", Error);
 
-        _controlGroup = ControlGroup.TryCreate($"{options.Name}.{GetPid().ToString(CultureInfo.InvariantCulture)}");
+        if (options.Initramfs.Length > 0 && Symlink(options.Initramfs, KernelProcess.InitramfsLink) != 0)
+            return Failure($"cannot link {options.Initramfs} into {directory}", Error);
+
+        _controlGroup = ControlGroup.TryCreate(options.Name);
         if (_controlGroup is not null)
             Record(Sentinel.ControlGroupRecord, _controlGroup);
 
@@ -195,7 +201,9 @@ internal sealed unsafe class GuestSupervisor
             polled[console] = new PollFd { Descriptor = _mconsole.Socket, Events = POLLIN };
             Poll(polled, count, (int)left);
 
-            if (HasEnded())
+            // Seen but not reaped: its number, which is also its group's, must stay its own until the group is killed.
+            ProcessTree.IsOurs(_kernel, out bool runs);
+            if (!runs)
                 return;
 
             if (polled[link].Returned != 0)
@@ -222,15 +230,6 @@ internal sealed unsafe class GuestSupervisor
         }
     }
 
-    private bool HasEnded()
-    {
-        // Seen but not reaped: its number, which is also its group's, must stay its own until the group is killed.
-        byte* info = stackalloc byte[128];
-        const int pidOffset = 16;
-        *(int*)(info + pidOffset) = 0;
-        return WaitId(P_PID, _kernel, info, WEXITED | WNOHANG | WNOWAIT) != 0 || *(int*)(info + pidOffset) != 0;
-    }
-
     private void TakeFrames()
     {
         try
@@ -248,6 +247,9 @@ internal sealed unsafe class GuestSupervisor
                         break;
                     case FrameType.StopGuest:
                         Stop(StopGuestMessage.Decode(frame.Payload.Span));
+                        break;
+                    case FrameType.GuestOpened:
+                        _opened = true;
                         break;
                     default:
                         throw new WireException($"frame {frame.Type} has no meaning for a supervisor that has started its guest");
@@ -279,6 +281,8 @@ internal sealed unsafe class GuestSupervisor
         {
             _mconsole?.Abandon("the guest has ended");
             survivor = ProcessTree.End(_kernel, _controlGroup, _started ? ReportExit : null);
+            if (_started)
+                AwaitOpened();
         }
 
         if (_controlGroup is not null)
@@ -286,6 +290,26 @@ internal sealed unsafe class GuestSupervisor
         if (_directory is not null)
             GuestDirectory.Remove(_directory, _directoryLock);
         return survivor;
+    }
+
+    // A kernel may give up within a millisecond; its log says why, and the host library has just been told where it is.
+    private void AwaitOpened()
+    {
+        const int patienceMilliseconds = 5000;
+        long deadline = Environment.TickCount64 + patienceMilliseconds;
+        PollFd* polled = stackalloc PollFd[2];
+        while (!_opened && !_controlClosed && !_stopping && Environment.TickCount64 < deadline)
+        {
+            polled[0] = new PollFd { Descriptor = Supervisor.ControlSocket, Events = POLLIN };
+            polled[1] = new PollFd { Descriptor = Supervisor.Link, Events = POLLIN };
+            Poll(polled, 2, (int)Math.Max(0, deadline - Environment.TickCount64));
+            if (polled[1].Returned != 0)
+                return;
+            if (polled[0].Returned == 0)
+                continue;
+            ReadControl();
+            TakeFrames();
+        }
     }
 
     private void ReportExit(int status)

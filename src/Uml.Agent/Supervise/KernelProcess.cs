@@ -14,16 +14,21 @@ internal static unsafe class KernelProcess
     /// <summary>Input that the host hands over. The guest may read and remove, not create: the host would follow a planted link.</summary>
     public const string SpoolDirectory = "/spool";
 
+    /// <summary>A link to the initramfs; relative, as a path may hold what a kernel's command line cannot.</summary>
+    public const string InitramfsLink = "initramfs";
+
     public const string MemoryDirectory = WritableDirectory + "/mem";
 
     public const string SocketDirectory = WritableDirectory + "/uml";
 
     private const int LongestKernelName = 40;
 
+    private const string FewCapabilities = "few-capabilities";
+
     private enum Stage
     {
-        ControlGroup = 1,
-        Landlock,
+        Landlock = 1,
+        Capabilities,
         Filter,
         Keeper,
         Descriptors,
@@ -55,6 +60,7 @@ internal static unsafe class KernelProcess
         {
             arguments.Add(argument
                 .Replace("{console}", Supervisor.ConsoleLine.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+                .Replace("{initramfs}", InitramfsLink, StringComparison.Ordinal)
                 .Replace("{log}", log.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal));
         }
 
@@ -80,9 +86,10 @@ internal static unsafe class KernelProcess
         if (plan.Rules >= 0 && options.WritePaths.Count == 0)
             plan.Filter = MetadataFilter.Build(refuseTruncation: version < Landlock.FirstWithTruncation);
         plan.Confine = options.Confine ? 1 : 0;
+        plan.Root = options.Confine && GetEffectiveUser() == 0 ? 1 : 0;
 
         if (controlGroup is not null)
-            plan.ControlGroup = Open($"{controlGroup}/cgroup.procs", O_WRONLY);
+            plan.ControlGroup = Open(controlGroup, O_RDONLY | O_DIRECTORY);
 
         (nint commandLine, nint commandLineEnd) = OwnCommandLine();
         plan.CommandLine = (byte*)commandLine;
@@ -92,7 +99,11 @@ internal static unsafe class KernelProcess
             return Failed("cannot make a pipe", Error);
         plan.Report = pipe[1];
 
-        int pid = Fork();
+        // Born in the group: to move there later costs an RCU grace period, ten milliseconds.
+        int pid = plan.ControlGroup >= 0 ? ForkInto(plan.ControlGroup) : -1;
+        bool grouped = pid >= 0;
+        if (!grouped)
+            pid = Fork();
         if (pid == 0)
             Become(&plan);
 
@@ -109,7 +120,9 @@ internal static unsafe class KernelProcess
             inForce.Add($"landlock:{version}");
         if (plan.Filter != 0)
             inForce.Add("metadata-filter");
-        if (plan.ControlGroup >= 0)
+        if (plan.Root != 0)
+            inForce.Add(FewCapabilities);
+        if (grouped)
             inForce.Add("cgroup");
 
         string? failure = pid < 0 ? $"cannot fork: {ErrorText(error)}" : null;
@@ -123,11 +136,11 @@ internal static unsafe class KernelProcess
                 break;
             switch ((Stage)report[0])
             {
-                case Stage.ControlGroup:
-                    inForce.Remove("cgroup");
-                    break;
                 case Stage.Landlock:
                     inForce.Remove($"landlock:{version}");
+                    break;
+                case Stage.Capabilities:
+                    inForce.Remove(FewCapabilities);
                     break;
                 case Stage.Filter:
                     inForce.Remove("metadata-filter");
@@ -149,6 +162,19 @@ internal static unsafe class KernelProcess
 
         Close(pipe[0]);
         return new KernelStart(pid, string.Join(' ', inForce), failure, failure is null ? 0 : error);
+    }
+
+    private static int ForkInto(int controlGroup)
+    {
+        // struct clone_args: flags first, the exit signal fifth, the group's descriptor eleventh.
+        const int exitSignal = 4, cgroup = 10, size = 11;
+        ulong* arguments = stackalloc ulong[size];
+        for (int i = 0; i < size; i++)
+            arguments[i] = 0;
+        arguments[0] = CLONE_INTO_CGROUP;
+        arguments[exitSignal] = SIGCHLD;
+        arguments[cgroup] = (ulong)controlGroup;
+        return (int)Syscall(SYS_clone3, (nint)arguments, size * sizeof(ulong), 0, 0, 0, 0);
     }
 
     // What runs here is a copy of a process with several threads: system calls only, and nothing that allocates.
@@ -173,13 +199,6 @@ internal static unsafe class KernelProcess
             Prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
         if (GetParentPid() != plan->Parent)
             ExitNow(127);
-
-        if (plan->ControlGroup >= 0)
-        {
-            byte self = (byte)'0';
-            if (Write(plan->ControlGroup, &self, 1) != 1)
-                Report(plan, Stage.ControlGroup);
-        }
 
         nint keeper = Syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0);
         if (keeper == 0)
@@ -211,6 +230,8 @@ internal static unsafe class KernelProcess
         if (plan->Confine != 0)
         {
             Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+            if (plan->Root != 0 && !DropCapabilities())
+                Report(plan, Stage.Capabilities);
             if (plan->Rules >= 0 && Syscall(SYS_landlock_restrict_self, plan->Rules, 0, 0, 0, 0, 0) != 0)
                 Report(plan, Stage.Landlock);
             const int filterMode = 2;
@@ -221,6 +242,48 @@ internal static unsafe class KernelProcess
         Syscall(SYS_execve, (nint)plan->File, (nint)plan->Arguments, (nint)plan->Environment, 0, 0, 0);
         Report(plan, Stage.Execute);
         ExitNow(127);
+    }
+
+    // A guest that root started must not be able to load modules into the host, set its clock or reboot it. What it keeps
+    // is about files, where Landlock draws the line.
+    private static bool DropCapabilities()
+    {
+        const uint version = 0x20080522;
+        const int chown = 0, overrideAccess = 1, owner = 3, keepSetId = 4, count = 4;
+        int* kept = stackalloc int[count];
+        kept[0] = chown;
+        kept[1] = overrideAccess;
+        kept[2] = owner;
+        kept[3] = keepSetId;
+
+        // Without this, exec would try to give root everything back. It would not succeed, but the attempt alone resets
+        // the personality, and UML, which wants a fixed layout, would execute itself again, for ever.
+        const int noRoot = 1, noRootLocked = 2;
+        bool ok = Prctl(PR_SET_SECUREBITS, noRoot | noRootLocked, 0, 0, 0) == 0;
+
+        uint* header = stackalloc uint[2];
+        header[0] = version;
+        header[1] = 0;
+
+        // effective, permitted, inheritable; twice, for 64 bits
+        uint* sets = stackalloc uint[6];
+        uint* held = stackalloc uint[6];
+        for (int i = 0; i < 6; i++)
+            sets[i] = held[i] = 0;
+        ok &= Syscall(SYS_capget, (nint)header, (nint)held, 0, 0, 0, 0) == 0;
+        uint mask = 0;
+        for (int i = 0; i < count; i++)
+            mask |= 1u << kept[i];
+        sets[0] = sets[1] = sets[2] = held[1] & mask;
+        ok &= Syscall(SYS_capset, (nint)header, (nint)sets, 0, 0, 0, 0) == 0;
+        const int raise = 2;
+        for (int i = 0; i < count; i++)
+        {
+            if ((sets[1] >> kept[i] & 1) != 0)
+                ok &= Prctl(PR_CAP_AMBIENT, raise, kept[i], 0, 0) == 0;
+        }
+
+        return ok;
     }
 
     private static void Report(Plan* plan, Stage stage)
@@ -307,6 +370,7 @@ internal static unsafe class KernelProcess
         public int Rules;
         public int ControlGroup;
         public int Confine;
+        public int Root;
         public int Report;
         public nint Filter;
         public byte* CommandLine;

@@ -14,18 +14,19 @@ internal static unsafe partial class Native
     public const int AT_FDCWD = -100, AT_REMOVEDIR = 0x200, AT_SYMLINK_NOFOLLOW = 0x100;
     public const int SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGKILL = 9, SIGPIPE = 13, SIGTERM = 15, SIGCHLD = 17;
     public const nint SIG_DFL = 0, SIG_IGN = 1;
-    public const int PR_SET_PDEATHSIG = 1, PR_SET_NAME = 15, PR_SET_SECCOMP = 22, PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38;
+    public const int PR_SET_PDEATHSIG = 1, PR_SET_NAME = 15, PR_SET_SECCOMP = 22, PR_SET_SECUREBITS = 28, PR_CAP_AMBIENT = 47, PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38;
     public const int LOCK_EX = 2, LOCK_NB = 4;
     public const int F_SETFD = 2, F_DUPFD_CLOEXEC = 1030, F_SETFL = 4, F_GETFL = 3, FD_CLOEXEC = 1;
     public const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000;
     public const int MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000;
     public const short POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
     public const int WNOHANG = 1, WEXITED = 4, WNOWAIT = 0x01000000, P_PID = 1;
-    public const int SYS_capset = 126, SYS_personality = 135, SYS_pidfd_open = 434, SYS_close_range = 436,
+    public const int SYS_capget = 125, SYS_capset = 126, SYS_personality = 135, SYS_pidfd_open = 434, SYS_close_range = 436,
         SYS_landlock_create_ruleset = 444, SYS_landlock_add_rule = 445, SYS_landlock_restrict_self = 446,
         SYS_getdents64 = 217, SYS_rt_sigaction = 13, SYS_rt_sigprocmask = 14, SYS_prlimit64 = 302, SYS_statfs = 137,
-        SYS_newfstatat = 262, SYS_clone = 56, SYS_execve = 59;
+        SYS_newfstatat = 262, SYS_clone = 56, SYS_clone3 = 435, SYS_execve = 59;
     public const int CLONE_PARENT = 0x8000;
+    public const ulong CLONE_INTO_CGROUP = 0x200000000;
     public const int RLIMIT_FSIZE = 1, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7;
     public const int ADDR_NO_RANDOMIZE = 0x0040000;
     public const uint S_IFMT = 0xF000, S_IFDIR = 0x4000, S_IFLNK = 0xA000;
@@ -54,6 +55,7 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "flock")] public static partial int Flock(int descriptor, int operation);
     [LibraryImport("libc", EntryPoint = "pipe2")] public static partial int Pipe2(int* ends, int flags);
     [LibraryImport("libc", EntryPoint = "mkdir")] private static partial int MakeDirectory(byte* path, uint mode);
+    [LibraryImport("libc", EntryPoint = "symlink")] private static partial int Symlink(byte* target, byte* path);
     [LibraryImport("libc", EntryPoint = "mkdirat")] private static partial int MakeDirectoryAt(int directory, byte* path, uint mode);
     [LibraryImport("libc", EntryPoint = "rmdir")] private static partial int RemoveDirectory(byte* path);
     [LibraryImport("libc", EntryPoint = "unlinkat")] private static partial int UnlinkAt(int directory, byte* path, int flags);
@@ -95,6 +97,12 @@ internal static unsafe partial class Native
     {
         fixed (byte* p = terminatedName)
             return MakeDirectoryAt(directory, p, mode);
+    }
+
+    public static int Symlink(string target, string path)
+    {
+        fixed (byte* t = Terminated(target), p = Terminated(path))
+            return Symlink(t, p);
     }
 
     public static int RemoveDirectory(string path)

@@ -8,6 +8,8 @@ internal static unsafe class ProcessTree
 {
     // SIGKILL is not refused; only a process stuck in the kernel (state D) outlives it for long.
     private const int PatienceMilliseconds = 10_000;
+    private const int SearchMilliseconds = 8;
+    private const int BriskMilliseconds = 40;
 
     /// <summary>Kills and reaps all of this process's children and whatever they leave; it must be a subreaper.</summary>
     /// <param name="main">The kernel's main process, leader of its process group, or 0.</param>
@@ -18,7 +20,8 @@ internal static unsafe class ProcessTree
     {
         // The group first, and never the main process alone: kill(-pgid) walks the group under one lock, so that no stub
         // can see its tracer die before it has its own SIGKILL. A stub that does runs on as a process of the host.
-        if (main > 0 && IsOurs(main))
+        bool mainRuns = false;
+        if (main > 0 && IsOurs(main, out mainRuns))
         {
             Kill(-main, SIGKILL);
             Kill(main, SIGKILL);
@@ -27,8 +30,11 @@ internal static unsafe class ProcessTree
         if (controlGroup is not null)
             ControlGroup.Kill(controlGroup);
 
-        long deadline = Environment.TickCount64 + PatienceMilliseconds;
-        uint pause = 50;
+        // What was killed takes a few milliseconds to be gone. What got loose, because the main process died of something
+        // else, and left the group by setsid, must be looked for at once.
+        long start = Environment.TickCount64;
+        long nextSearch = mainRuns ? start + SearchMilliseconds : start;
+        string? survivor = null;
         while (true)
         {
             int status;
@@ -43,21 +49,30 @@ internal static unsafe class ProcessTree
             if (pid < 0 && Error != EINTR)
                 return null;
 
-            // Still some: dying, or out of the group because guest code that got loose called setsid.
-            string? survivor = KillChildren();
-            if (Environment.TickCount64 > deadline)
-                return $"cannot end a process of the guest: {survivor ?? "unknown"}";
+            long now = Environment.TickCount64;
+            if (now >= nextSearch)
+            {
+                survivor = KillChildren();
+                nextSearch = now + SearchMilliseconds;
+            }
 
-            MicroSleep(pause);
-            pause = Math.Min(pause * 2, 5000);
+            if (now - start > PatienceMilliseconds)
+                return $"cannot end a process of the guest: {survivor ?? "/proc does not show which"}";
+
+            MicroSleep(now - start < BriskMilliseconds ? 100u : 2000u);
         }
     }
 
     /// <summary>Whether a process is our child, running or waiting to be reaped, so that its number cannot mean another.</summary>
-    public static bool IsOurs(int pid)
+    public static bool IsOurs(int pid, out bool runs)
     {
-        byte* info = stackalloc byte[128];
-        return WaitId(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) == 0;
+        // siginfo_t; the process number, which is 0 if there is nothing to wait for yet, is at 16.
+        const int size = 128, number = 16;
+        byte* info = stackalloc byte[size];
+        *(int*)(info + number) = 0;
+        bool ours = WaitId(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) == 0;
+        runs = ours && *(int*)(info + number) == 0;
+        return ours;
     }
 
     private static string? KillChildren()
