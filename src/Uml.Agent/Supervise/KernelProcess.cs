@@ -248,42 +248,37 @@ internal static unsafe class KernelProcess
     // is about files, where Landlock draws the line.
     private static bool DropCapabilities()
     {
-        const uint version = 0x20080522;
-        const int chown = 0, overrideAccess = 1, owner = 3, keepSetId = 4, count = 4;
-        int* kept = stackalloc int[count];
-        kept[0] = chown;
-        kept[1] = overrideAccess;
-        kept[2] = owner;
-        kept[3] = keepSetId;
-
-        // Without this, exec would try to give root everything back. It would not succeed, but the attempt alone resets
-        // the personality, and UML, which wants a fixed layout, would execute itself again, for ever.
+        // Without this bit root would be given them all back by execve, which then also forgets the fixed layout: UML would
+        // execute itself for ever. Where it may not be set, all stay.
         const int noRoot = 1, noRootLocked = 2;
-        bool ok = Prctl(PR_SET_SECUREBITS, noRoot | noRootLocked, 0, 0, 0) == 0;
+        if (Prctl(PR_SET_SECUREBITS, noRoot | noRootLocked, 0, 0, 0) != 0)
+            return false;
 
+        const uint version = 0x20080522;
+        const uint chown = 0, overrideAccess = 1, owner = 3, keepSetId = 4;
+        const uint kept = 1 << (int)chown | 1 << (int)overrideAccess | 1 << (int)owner | 1 << (int)keepSetId;
         uint* header = stackalloc uint[2];
         header[0] = version;
         header[1] = 0;
 
         // effective, permitted, inheritable; twice, for 64 bits
         uint* sets = stackalloc uint[6];
-        uint* held = stackalloc uint[6];
-        for (int i = 0; i < 6; i++)
-            sets[i] = held[i] = 0;
-        ok &= Syscall(SYS_capget, (nint)header, (nint)held, 0, 0, 0, 0) == 0;
-        uint mask = 0;
-        for (int i = 0; i < count; i++)
-            mask |= 1u << kept[i];
-        sets[0] = sets[1] = sets[2] = held[1] & mask;
-        ok &= Syscall(SYS_capset, (nint)header, (nint)sets, 0, 0, 0, 0) == 0;
+        if (Syscall(SYS_capget, (nint)header, (nint)sets, 0, 0, 0, 0) != 0)
+            return false;
+        sets[0] = sets[1] = sets[2] = sets[1] & kept;
+        sets[3] = sets[4] = sets[5] = 0;
+        if (Syscall(SYS_capset, (nint)header, (nint)sets, 0, 0, 0, 0) != 0)
+            return false;
+
+        // What is ambient survives execve.
         const int raise = 2;
-        for (int i = 0; i < count; i++)
+        for (int capability = (int)chown; capability <= (int)keepSetId; capability++)
         {
-            if ((sets[1] >> kept[i] & 1) != 0)
-                ok &= Prctl(PR_CAP_AMBIENT, raise, kept[i], 0, 0) == 0;
+            if ((sets[1] & 1u << capability) != 0)
+                Prctl(PR_CAP_AMBIENT, raise, capability, 0, 0);
         }
 
-        return ok;
+        return true;
     }
 
     private static void Report(Plan* plan, Stage stage)
