@@ -52,7 +52,7 @@ internal static class CommandLine
     /// <summary>The tool's whole command line.</summary>
     public static RootCommand Create()
     {
-        var root = new RootCommand("Runs commands in Linux guests: a kernel of their own as an ordinary process, without root and without KVM.");
+        var root = new RootCommand("Runs commands in Linux guests: a kernel of their own as an ordinary process, without root or KVM");
         root.Options.Clear();
         root.Options.Add(new HelpOption("--help", "-h", "-?") { Description = "Show help, of a command too: uml run --help", Action = new HelpText() });
         root.Options.Add(VersionText.CreateOption());

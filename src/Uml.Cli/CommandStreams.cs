@@ -36,7 +36,7 @@ internal sealed class CommandStreams(GuestProcess process, ForwardedSignals sign
         () =>
         {
             byte[] buffer = new byte[BufferSize];
-            bool open = true;
+            bool open = to.IsOpen;
             try
             {
                 int n;

@@ -11,6 +11,9 @@ internal sealed class Descriptor(int number)
 
     public bool IsTerminal { get; } = Native.IsTerminal(number);
 
+    /// <summary>Whether it was open when this program started. Else one of the runtime's own files has its number, and not even that is ours to use.</summary>
+    public bool IsOpen { get; } = Native.IsInherited(number);
+
     /// <summary>Whether it is open on something that has content: not closed, not the null device.</summary>
     public bool HasContent
     {
@@ -18,7 +21,7 @@ internal sealed class Descriptor(int number)
         {
             try
             {
-                return new FileInfo($"/proc/self/fd/{number}").LinkTarget is { } target && target != "/dev/null" && !IsOwn(target);
+                return IsOpen && new FileInfo($"/proc/self/fd/{number}").LinkTarget is not (null or "/dev/null");
             }
             catch (IOException)
             {
@@ -30,6 +33,8 @@ internal sealed class Descriptor(int number)
     /// <summary>Writes all of it; 0, or the number of the error that stopped it.</summary>
     public int Write(ReadOnlySpan<byte> bytes)
     {
+        if (!IsOpen)
+            return Native.EBADF;
         while (!bytes.IsEmpty)
         {
             int n = Native.Write(number, bytes);
@@ -70,8 +75,4 @@ internal sealed class Descriptor(int number)
                 return n;
         }
     }
-
-    // With a standard descriptor closed, the runtime's own files get its number.
-    private static bool IsOwn(string target) =>
-        target.StartsWith("anon_inode:", StringComparison.Ordinal) || target.StartsWith("/memfd:doublemapper", StringComparison.Ordinal);
 }

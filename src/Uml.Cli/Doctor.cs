@@ -193,11 +193,11 @@ internal sealed class Doctor(Action<Finding>? tell, bool offline)
 
         // Each way of keeping the guest's processes apart is tried by itself: hosts forbid one, the other or both.
         string? ptrace = await TryBootAsync(options with { Root = GuestRoot.Empty, Ptrace = true }, cancellationToken);
-        string? seccomp = kernel.SupportsSeccomp ? await TryBootAsync(options with { Root = GuestRoot.Empty }, cancellationToken) : null;
+        string? seccomp = kernel.SupportsSeccomp ? await TryBootAsync(options with { Root = GuestRoot.Empty, KernelArguments = ["seccomp=on"] }, cancellationToken) : null;
         const string denied = "allow ptrace (docker run --cap-add SYS_PTRACE, kernel.yama.ptrace_scope at most 1) or use a kernel from 6.16 on, which needs seccomp instead";
         Add("ptrace", ptrace is null ? Grade.Pass : Grade.Warning, ptrace ?? "a guest boots with it", ptrace is null ? null : denied);
         if (kernel.SupportsSeccomp)
-            Add("seccomp", seccomp is null ? Grade.Pass : Grade.Warning, seccomp ?? "a guest boots with it", seccomp is null ? null : "guests fall back on ptrace with --ptrace; allow seccomp(2) and prctl(2) for the faster mode");
+            Add("seccomp", seccomp is null ? Grade.Pass : Grade.Warning, seccomp ?? "a guest boots with it", seccomp is null ? null : "guests fall back on ptrace, which is slower; allow seccomp(2) and prctl(2)");
 
         foreach (string reference in store.List().SelectMany(k => k.References).Where(r => r != kernel.Reference))
         {
@@ -206,7 +206,7 @@ internal sealed class Doctor(Action<Finding>? tell, bool offline)
             Add("other kernel", problem is null ? Grade.Pass : Grade.Warning, $"{reference}: {problem ?? "boots on this CPU"}", problem is null ? null : "old kernels fail on new CPUs: use a newer one");
         }
 
-        await CheckGuestAsync(options with { Ptrace = seccomp is not null }, cancellationToken);
+        await CheckGuestAsync(options, cancellationToken);
     }
 
     private async Task CheckGuestAsync(GuestOptions options, CancellationToken cancellationToken)

@@ -10,7 +10,11 @@ internal static class DryRun
         GuestOptions options = request.Guest;
         HostRequirements.Check();
         var store = new KernelStore();
-        GuestKernel kernel = await store.ResolveAsync(options.Kernel, new KernelResolveOptions { Offline = true });
+        // A lock file that does not know the kernel yet would be written.
+        string? lockFile = LockFile.For(options.Kernel);
+        if (lockFile is not null && KernelLock.Load(lockFile).Find(options.Kernel) is null)
+            lockFile = null;
+        GuestKernel kernel = await store.ResolveAsync(options.Kernel, new KernelResolveOptions { Offline = true, LockFile = lockFile });
         var plan = BootPlan.Create(options, kernel, new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory), Initramfs.Ensure(AgentBinary.Find(), store.Root), "uml-dry-run", Directory.GetCurrentDirectory()));
         string directory = $"{plan.Start.BaseDirectory}/{plan.Start.Name}";

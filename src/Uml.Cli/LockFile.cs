@@ -3,6 +3,10 @@ namespace Uml.CI.Cli;
 /// <summary>Finds the <c>uml.lock.json</c> that holds here.</summary>
 internal static class LockFile
 {
+    /// <summary>The one that pins a run's kernel. A kernel under development changes between two runs: what a path stands for is not pinned.</summary>
+    public static string? For(KernelReference kernel) =>
+        kernel.Source == KernelSource.File ? null : Find(Directory.GetCurrentDirectory());
+
     /// <summary>
     /// The one in the directory or, inside a git work tree, in the nearest parent up to the tree's root; null if there is none.
     /// Outside of one the parents belong to anybody.

@@ -8,6 +8,7 @@ internal static unsafe partial class Native
     public const int EINTR = 4, EIO = 5, EBADF = 9, EAGAIN = 11, EPIPE = 32;
     public const short PollIn = 1, PollOut = 4;
     private const nuint TIOCGWINSZ = 0x5413;
+    private const int GetDescriptorFlags = 1;
     private const int TCSADRAIN = 1, TCSANOW = 0;
 
     // struct termios of glibc and musl on x86-64 has 60 bytes.
@@ -47,6 +48,9 @@ internal static unsafe partial class Native
         var descriptor = new PollDescriptor { Descriptor = fd, Events = events };
         return poll(&descriptor, 1, milliseconds) > 0;
     }
+
+    /// <summary>Whether a descriptor is open and was so when this program was started: what was inherited is not marked to close on exec.</summary>
+    public static bool IsInherited(int fd) => fcntl(fd, GetDescriptorFlags) == 0;
 
     public static bool IsTerminal(int fd) => isatty(fd) == 1;
 
@@ -89,6 +93,7 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", SetLastError = true)] private static partial nint read(int fd, byte* buffer, nuint count);
     [LibraryImport("libc", SetLastError = true)] private static partial nint write(int fd, byte* buffer, nuint count);
+    [LibraryImport("libc")] private static partial int fcntl(int fd, int command);
     [LibraryImport("libc")] private static partial int poll(PollDescriptor* descriptors, nuint count, int timeout);
     [LibraryImport("libc")] private static partial int isatty(int fd);
     [LibraryImport("libc")] private static partial int tcgetpgrp(int fd);

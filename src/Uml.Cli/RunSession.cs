@@ -72,11 +72,9 @@ internal sealed class RunSession : IDisposable
         using (var progress = new ProgressLine(TimeSpan.FromSeconds(1)))
         {
             GuestOptions options = _request.Guest;
-            // A kernel under development changes between two runs: what a path stands for is not pinned.
-            string? lockFile = options.Kernel.Source == KernelSource.File ? null : LockFile.Find(Directory.GetCurrentDirectory());
             options = options with
             {
-                KernelResolution = new KernelResolveOptions { Progress = progress, LockFile = lockFile },
+                KernelResolution = new KernelResolveOptions { Progress = progress, LockFile = LockFile.For(options.Kernel) },
                 KernelLogListener = _request.ShowKernelLog ? ShowLogLine : null,
             };
             _guest = await new GuestBuilder(options).StartAsync(_signals.Stopped);

@@ -1,0 +1,73 @@
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Uml.CI.Cli.Tests;
+
+/// <summary>Runs what docs/cli.md shows: in "console" blocks, lines that begin with "$ " are commands, the others what they print.</summary>
+public sealed class DocumentTests : ToolTests
+{
+    public static IEnumerable<TheoryDataRow<string, string>> Blocks()
+    {
+        string heading = "";
+        StringBuilder? block = null;
+        int number = 0;
+        foreach (string line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, "cli.md")))
+        {
+            if (line.StartsWith('#'))
+                heading = line.TrimStart('#', ' ');
+            if (line == "```console")
+            {
+                block = new StringBuilder();
+            }
+            else if (line == "```" && block is not null)
+            {
+                yield return new TheoryDataRow<string, string>($"{++number} {heading}", block.ToString());
+                block = null;
+            }
+            else
+            {
+                block?.Append(line).Append('\n');
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Blocks), DisableDiscoveryEnumeration = true)]
+    public async Task Examples_do_what_they_show(string heading, string block)
+    {
+        System.IO.Directory.CreateDirectory(this["data"]);
+        File.WriteAllText(this["data/numbers"], "1\n2\n3\n");
+        File.WriteAllText(this["test.sh"], "#!/bin/sh\necho tested > /tmp/result\n");
+        File.SetUnixFileMode(this["test.sh"], (UnixFileMode)0x1ed);
+        foreach ((string command, string expected) in Steps(block))
+        {
+            Run run = await ShellAsync($"{{ {command}\n}} 2>&1");
+            Assert.True(Pattern(expected).IsMatch(run.Output), $"{heading}: {command}\nshould print\n{expected}\nand printed\n{run.Output}");
+        }
+    }
+
+    [Fact]
+    public void Every_option_is_in_the_document()
+    {
+        string text = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "cli.md"));
+        Assert.All(
+            CommandLine.Create().Subcommands.SelectMany(c => c.Subcommands.Prepend(c)).SelectMany(c => c.Options),
+            o => Assert.Matches($"`{o.Name}[` ]", text));
+        Assert.All(ExitStatus.Table.Split('\n').Skip(1), line => Assert.Contains($"| {line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[0]} |", text, StringComparison.Ordinal));
+    }
+
+    private static IEnumerable<(string Command, string Expected)> Steps(string block)
+    {
+        foreach (string step in Regex.Split(block, @"^\$ ", RegexOptions.Multiline).Where(s => s.Length > 0))
+        {
+            int end = step.IndexOf('\n', StringComparison.Ordinal);
+            while (step[end - 1] == '\\')
+                end = step.IndexOf('\n', end + 1);
+            yield return (step[..end], step[(end + 1)..]);
+        }
+    }
+
+    // "..." stands for anything, within a line or for whole lines.
+    private static Regex Pattern(string expected) =>
+        new("^" + Regex.Escape(expected).Replace(@"\.\.\.\n", @"[^$]*\n", StringComparison.Ordinal).Replace(@"\.\.\.", ".*", StringComparison.Ordinal) + "$", RegexOptions.None, TimeSpan.FromSeconds(5));
+}
