@@ -118,7 +118,7 @@ public sealed class ParsingTests
         ParseResult result = CommandLine.Parse(CommandLine.Create(), ["run", "echo", "@file", "[x]", "", "--help", "-v"]);
         Assert.Empty(result.Errors);
         var words = (Argument<string[]>)result.CommandResult.Command.Arguments.Single();
-        Assert.Equal(["echo", "@file", "[x]", "", "--help", "-v"], result.GetValue(words));
+        Assert.Equal(["echo", "@file", "[x]", "", "--help", "-v"], result.GetValue(words) ?? []);
     }
 
     [Theory]
