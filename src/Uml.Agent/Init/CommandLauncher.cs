@@ -84,7 +84,8 @@ internal static unsafe class CommandLauncher
                 int found = Check(path, name);
                 if (found == 0)
                     return path;
-                if (found == Linux.EACCES)
+                // As shells do: a file that may not be executed is worth the word, a directory that may not be searched is not.
+                if (found == Linux.EACCES && Linux.Exists(path))
                     error = found;
             }
 
