@@ -83,7 +83,7 @@ internal sealed class Measurements(string kernelReference, int runs, string? cli
         Statistics floor = await Statistics.MeasureAsync(runs * 5, async () =>
         {
             var clock = Stopwatch.StartNew();
-            using var process = Process.Start(new ProcessStartInfo("/bin/true") { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using var process = Process.Start(new ProcessStartInfo("/bin/true") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
             await process.StandardOutput.ReadToEndAsync();
             await process.WaitForExitAsync();
             return clock.Elapsed.TotalMilliseconds;
@@ -107,7 +107,7 @@ internal sealed class Measurements(string kernelReference, int runs, string? cli
         Statistics floor = await Statistics.MeasureAsync(runs, async () =>
         {
             var clock = Stopwatch.StartNew();
-            using var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true })!;
+            using var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, UseShellExecute = false })!;
             await Drain(process.StandardOutput.BaseStream, buffer);
             await process.WaitForExitAsync();
             return OutputBytes / 1e6 / clock.Elapsed.TotalSeconds;
@@ -162,7 +162,7 @@ internal sealed class Measurements(string kernelReference, int runs, string? cli
     private Task<Statistics> CliAsync(string program, params string[] arguments) => Statistics.MeasureAsync(runs, async () =>
     {
         var clock = Stopwatch.StartNew();
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardInput = true, UseShellExecute = false })!;
         process.StandardInput.Close();
         await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
