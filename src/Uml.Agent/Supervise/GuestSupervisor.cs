@@ -25,6 +25,7 @@ internal sealed unsafe class GuestSupervisor
     private Mconsole? _mconsole;
     private bool _started;
     private bool _stopping;
+    private bool _ended;
     private bool _killed;
     private long _killAt = long.MaxValue;
 
@@ -240,8 +241,8 @@ internal sealed unsafe class GuestSupervisor
                 {
                     case FrameType.Mconsole:
                         var request = MconsoleMessage.Decode(frame.Payload.Span);
-                        if (_stopping)
-                            Send(FrameType.MconsoleReply, frame.Stream, new MconsoleReplyMessage(2, "the guest is being stopped").Encode);
+                        if (_stopping || _ended)
+                            Send(FrameType.MconsoleReply, frame.Stream, new MconsoleReplyMessage(2, _ended ? "the guest has ended" : "the guest is being stopped").Encode);
                         else
                             _mconsole!.Add(frame.Stream, request.Command, request.TimeoutMilliseconds);
                         break;
@@ -279,6 +280,7 @@ internal sealed unsafe class GuestSupervisor
         string? survivor = null;
         if (_kernel > 0)
         {
+            _ended = true;
             _mconsole?.Abandon("the guest has ended");
             survivor = ProcessTree.End(_kernel, _controlGroup, _started ? ReportExit : null);
             if (_started)
