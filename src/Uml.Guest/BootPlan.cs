@@ -49,6 +49,7 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
             ReadPaths = [.. read.Distinct(StringComparer.Ordinal)],
             WritePaths = [.. shares.Where(s => s.Mode == ShareMode.ReadWrite).Select(s => s.HostPath).Distinct(StringComparer.Ordinal)],
             Confine = options.Confine,
+            OneProcessor = options.Cpus == 1,
         };
         var setup = new SetupMessage
         {

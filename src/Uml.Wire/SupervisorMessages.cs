@@ -33,10 +33,13 @@ public sealed record StartGuestMessage
     /// <summary>Whether to confine the kernel by Landlock where the host has it.</summary>
     public bool Confine { get; init; } = true;
 
+    /// <summary>Whether the guest has one CPU, so that its processes are best kept on one CPU of the host.</summary>
+    public bool OneProcessor { get; init; }
+
     /// <summary>Writes the payload.</summary>
     public void Encode(MessageWriter writer) => writer
         .String(BaseDirectory).String(Name).String(Kernel).Strings(Arguments).String(Initramfs).Strings(Environment)
-        .Strings(ReadPaths).Strings(WritePaths).Bool(Confine);
+        .Strings(ReadPaths).Strings(WritePaths).Bool(Confine).Bool(OneProcessor);
 
     /// <summary>Reads a payload.</summary>
     /// <exception cref="WireException">The payload is malformed.</exception>
@@ -54,6 +57,7 @@ public sealed record StartGuestMessage
             ReadPaths = reader.Strings(),
             WritePaths = reader.Strings(),
             Confine = reader.Bool(),
+            OneProcessor = reader.Bool(),
         };
         reader.End();
         return message;

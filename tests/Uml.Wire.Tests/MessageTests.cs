@@ -73,6 +73,7 @@ public sealed class MessageTests
         ReadPaths = ["/cache"],
         WritePaths = ["/out"],
         Confine = false,
+        OneProcessor = true,
     };
 
     [Theory]

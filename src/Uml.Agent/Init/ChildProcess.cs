@@ -33,8 +33,8 @@ internal unsafe struct ChildPlan
 /// </remarks>
 internal static unsafe class ChildProcess
 {
-    private const int SIGPIPE = 13, O_RDWR = 2;
-    private const int SYS_rt_sigaction = 13, SYS_setgroups = 116, SYS_setresuid = 117, SYS_setresgid = 119;
+    private const int O_RDWR = 2;
+    private const int SYS_setgroups = 116, SYS_setresuid = 117, SYS_setresgid = 119;
 
     /// <summary>Starts the program; returns its process number, or -1 with errno.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -51,14 +51,7 @@ internal static unsafe class ChildProcess
     {
         setsid();
 
-        // The runtime ignores SIGPIPE, and what is ignored stays ignored across an exec. struct kernel_sigaction of zeros is SIG_DFL.
-        long* action = stackalloc long[4];
-        action[0] = 0;
-        action[1] = 0;
-        action[2] = 0;
-        action[3] = 0;
-        bool ok = syscall(SYS_rt_sigaction, SIGPIPE, (nint)action, 0, sizeof(long)) == 0;
-
+        bool ok = true;
         if (plan->Terminal == null)
         {
             ok = ok && dup2(plan->Stdin, 0) >= 0 && dup2(plan->Stdout, 1) >= 0 && dup2(plan->Stderr, 2) >= 0;

@@ -7,6 +7,7 @@ internal sealed unsafe class CommandDescriptors
 {
     private const nuint TIOCSPTLCK = 0x40045431, TIOCGPTN = 0x80045430, TIOCSWINSZ = 0x5414;
     private const int F_SETFL = 4;
+    private static int s_null = -1;
     private readonly List<int> _theirs = [];
 
     /// <summary>Path of the pseudo-terminal the command opens, or null.</summary>
@@ -23,22 +24,21 @@ internal sealed unsafe class CommandDescriptors
         if (message.Terminal)
             return CreateTerminal(message);
 
-        (int Read, int Write) input = message.Stdin ? Pipe() : (Linux.Open("/dev/null", Linux.O_RDONLY), -1);
+        if (s_null < 0)
+            s_null = Linux.Open("/dev/null", Linux.O_RDONLY);
+        (int Read, int Write) input = message.Stdin ? Pipe() : (s_null, -1);
         (int Read, int Write) output = Pipe();
         (int Read, int Write) error = Pipe();
-        // Only our ends are non-blocking: the flag belongs to the open file, and commands expect theirs to block.
-        foreach (int fd in (ReadOnlySpan<int>)[input.Write, output.Read, error.Read])
-        {
-            if (fd >= 0)
-                Linux.fcntl(fd, F_SETFL, Linux.O_NONBLOCK);
-        }
+        // Our end only: the flag belongs to the open file, and commands expect theirs to block. Output is read when poll says so.
+        if (input.Write >= 0)
+            Linux.fcntl(input.Write, F_SETFL, Linux.O_NONBLOCK);
 
         var descriptors = new CommandDescriptors
         {
             Theirs = (input.Read, output.Write, error.Write),
             Ours = (input.Write, output.Read, error.Read),
         };
-        descriptors._theirs.AddRange([input.Read, output.Write, error.Write]);
+        descriptors._theirs.AddRange(message.Stdin ? [input.Read, output.Write, error.Write] : [output.Write, error.Write]);
         return descriptors;
     }
 

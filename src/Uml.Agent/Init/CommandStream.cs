@@ -10,7 +10,11 @@ internal sealed unsafe class CommandStream : GuestStream
     private int _stderr = -1;
     private readonly int _pidfd;
     private readonly bool _terminal;
+    private int _watchedStdin = -1;
+    private int _watchedStdout = -1;
+    private int _watchedStderr = -1;
     private bool _ended;
+    private bool _drained;
     private int _status;
 
     /// <summary>Starts the command.</summary>
@@ -65,34 +69,28 @@ internal sealed unsafe class CommandStream : GuestStream
     {
         if (!_ended)
             loop.Watch(_pidfd, Linux.POLLIN);
-        if (_stdin >= 0 && HasInput)
-            loop.Watch(_stdin, Linux.POLLOUT);
-        if (_stdout >= 0 && OutputWindow > 0)
-            loop.Watch(_stdout, Linux.POLLIN);
-        if (_stderr >= 0 && ErrorWindow > 0)
-            loop.Watch(_stderr, Linux.POLLIN);
+        _watchedStdin = _stdin >= 0 && HasInput ? loop.Watch(_stdin, Linux.POLLOUT) : -1;
+        _watchedStdout = _stdout >= 0 && OutputWindow > 0 ? loop.Watch(_stdout, Linux.POLLIN) : -1;
+        _watchedStderr = _stderr >= 0 && ErrorWindow > 0 ? loop.Watch(_stderr, Linux.POLLIN) : -1;
+        // Only a poll that began after the end was known can say that everything has been read.
+        _drained = _ended;
     }
 
-    public override bool Pump(Line line)
+    public override bool Pump(Line line, RequestLoop loop)
     {
         PumpInput(line);
-        bool drained = true;
-        if (_stdout >= 0)
-        {
-            (bool done, uint left) = PumpOutput(line, ref _stdout, FrameType.Stdout, OutputWindow);
-            OutputWindow = left;
-            drained = done;
-        }
+        if (loop.IsReady(_watchedStdout))
+            OutputWindow = PumpOutput(line, ref _stdout, FrameType.Stdout, OutputWindow);
+        else if (_stdout >= 0 && OutputWindow == 0)
+            _drained = false;
+        if (loop.IsReady(_watchedStderr))
+            ErrorWindow = PumpOutput(line, ref _stderr, FrameType.Stderr, ErrorWindow);
+        else if (_stderr >= 0 && ErrorWindow == 0)
+            _drained = false;
+        _watchedStdin = _watchedStdout = _watchedStderr = -1;
 
-        if (_stderr >= 0)
-        {
-            (bool done, uint left) = PumpOutput(line, ref _stderr, FrameType.Stderr, ErrorWindow);
-            ErrorWindow = left;
-            drained &= done;
-        }
-
-        // Only what is read after the end was known can be called everything.
-        if (!_ended || !drained)
+        // With both ends of file seen there is nothing more to come, whatever the poll looked at.
+        if (!_ended || !(_drained || _stdout < 0 && _stderr < 0))
             return true;
         int signal = _status & 0x7f;
         SendExit(line, signal == 0 ? (uint)(_status >> 8 & 0xff) : 0, (uint)signal);
@@ -157,28 +155,27 @@ internal sealed unsafe class CommandStream : GuestStream
         _stdin = -1;
     }
 
-    private (bool Drained, uint Window) PumpOutput(Line line, ref int descriptor, FrameType type, uint window)
+    private uint PumpOutput(Line line, ref int descriptor, FrameType type, uint window)
     {
-        if (window == 0)
-            return (false, 0);
         Span<byte> room = line.Payload;
         nint n;
         fixed (byte* p = room)
             n = Linux.read(descriptor, p, (nuint)Math.Min((uint)room.Length, window));
         if (n > 0)
         {
+            _drained = false;
             line.SendBuffered(type, Number, (int)n);
-            return (false, window - (uint)n);
+            return window - (uint)n;
         }
 
         if (n < 0 && Linux.Errno == Linux.EAGAIN)
-            return (true, window);
+            return window;
 
         // End of file, or EIO from a pseudo-terminal that nobody holds any more.
         if (_terminal)
             _stdin = -1;
         Linux.close(descriptor);
         descriptor = -1;
-        return (true, window);
+        return window;
     }
 }

@@ -9,7 +9,7 @@ internal sealed class CopyInStream(uint number, int spool, string path) : GuestS
 
     public override bool HasWork => HasInput;
 
-    public override bool Pump(Line line)
+    public override bool Pump(Line line, RequestLoop loop)
     {
         try
         {
@@ -50,7 +50,7 @@ internal sealed class CopyOutStream(uint number, string path) : GuestStream(numb
 
     public override bool HasWork => OutputWindow > 0;
 
-    public override bool Pump(Line line)
+    public override bool Pump(Line line, RequestLoop loop)
     {
         if (OutputWindow == 0)
             return true;

@@ -12,6 +12,8 @@ internal static class GuestInit
     {
         try
         {
+            Linux.DefaultSignals();
+            Linux.Yield();
             GuestRoot.MountEarly();
             var line = new Line(Protocol.GuestDevice);
             Send(line, FrameType.Hello, 0, new HelloMessage(Protocol.Version, Version, Release()).Encode);

@@ -54,7 +54,7 @@ internal abstract class GuestStream(uint number, int spool)
     }
 
     /// <summary>Moves what can be moved without blocking. False when the stream has ended and said so.</summary>
-    public abstract bool Pump(Line line);
+    public abstract bool Pump(Line line, RequestLoop loop);
 
     /// <summary>Lets go of everything; descriptors that others may still write to go to <paramref name="abandoned"/>.</summary>
     public virtual void Close(List<int> abandoned)

@@ -153,6 +153,30 @@ internal static unsafe partial class Linux
 
     public static int OpenPidFd(int pid) => (int)syscall(SYS_pidfd_open, pid, 0, 0);
 
+    /// <summary>
+    /// Undoes what the runtime sets up and children would inherit: what is ignored stays ignored across an exec. PID 1 is not
+    /// ended by a signal's default action (signal(7)), so a closed pipe is an error of write and nothing more.
+    /// </summary>
+    public static void DefaultSignals()
+    {
+        const int SYS_rt_sigaction = 13, SIGPIPE = 13;
+        // struct kernel_sigaction of zeros is SIG_DFL.
+        long* action = stackalloc long[4];
+        action[0] = action[1] = action[2] = action[3] = 0;
+        syscall(SYS_rt_sigaction, SIGPIPE, (nint)action, 0, sizeof(long));
+    }
+
+    /// <summary>
+    /// Lets this process wait until others have had their turn when it wakes up, but not its children: a command that writes
+    /// then fills its pipe before we read it, instead of being interrupted at each write.
+    /// </summary>
+    public static void Yield()
+    {
+        const int SYS_sched_setscheduler = 144, SCHED_BATCH = 3, SCHED_RESET_ON_FORK = 0x40000000;
+        int priority = 0;
+        syscall(SYS_sched_setscheduler, 0, SCHED_BATCH | SCHED_RESET_ON_FORK, (nint)(&priority), 0);
+    }
+
     /// <summary>Reads a small file whole; null if it cannot be read. /proc files have no length, so read until the end.</summary>
     public static string? ReadText(string path, int limit = 64 * 1024)
     {
@@ -218,5 +242,5 @@ internal static unsafe partial class Linux
     [DllImport("libc")] private static extern int chroot(byte* path);
     [DllImport("libc")] private static extern int sethostname(byte* name, nuint length);
     [DllImport("libc")] private static extern int clock_settime(int clock, TimeSpec* time);
-    [DllImport("libc")] private static extern nint syscall(nint number, nint a, nint b, nint c);
+    [DllImport("libc")] private static extern nint syscall(nint number, nint a, nint b, nint c, nint d = 0);
 }

@@ -33,7 +33,7 @@ internal sealed unsafe class RequestLoop(Line line, int spool)
             Reap();
             foreach (GuestStream stream in _streams.Values)
             {
-                if (!stream.Pump(line))
+                if (!stream.Pump(line, this))
                     _closed.Add(stream);
             }
 
@@ -61,13 +61,20 @@ internal sealed unsafe class RequestLoop(Line line, int spool)
             Linux.poll(p, (nuint)_polled, busy ? 0 : ReapInterval);
     }
 
-    /// <summary>Adds a descriptor to the next poll.</summary>
-    public void Watch(int fd, short events)
+    /// <summary>Adds a descriptor to the next poll; <see cref="IsReady"/> takes what this returns.</summary>
+    public int Watch(int fd, short events)
     {
         if (_polled == _poll.Length)
             Array.Resize(ref _poll, _poll.Length * 2);
-        _poll[_polled++] = new Linux.PollFd { Fd = fd, Events = events };
+        _poll[_polled] = new Linux.PollFd { Fd = fd, Events = events };
+        return _polled++;
     }
+
+    /// <summary>
+    /// Whether the last poll had something to say about a descriptor. A system call in a guest costs up to 50 us, so nothing
+    /// is read to learn that there is nothing to read.
+    /// </summary>
+    public bool IsReady(int watched) => watched >= 0 && watched < _polled && _poll[watched].Revents != 0;
 
     private void Handle(ReceivedFrame frame)
     {

@@ -144,7 +144,8 @@ internal sealed unsafe class GuestSupervisor
         if (_controlGroup is not null)
             Record(Sentinel.ControlGroupRecord, _controlGroup);
 
-        KernelStart start = KernelProcess.Start(options, directory, log, _controlGroup);
+        int processor = options.OneProcessor ? Processor.Choose(options.BaseDirectory, _directoryLock) : -1;
+        KernelStart start = KernelProcess.Start(options, directory, log, _controlGroup, processor);
         Close(log);
         Close(Supervisor.ConsoleLine);
         Close(Supervisor.LifeLine);

@@ -39,7 +39,7 @@ internal static unsafe class KernelProcess
     public static string MachineName(string name) => name.Length <= LongestKernelName ? name : name[^LongestKernelName..];
 
     /// <summary>Starts the kernel. The current directory must be the guest's.</summary>
-    public static KernelStart Start(StartGuestMessage options, string directory, int log, string? controlGroup)
+    public static KernelStart Start(StartGuestMessage options, string directory, int log, string? controlGroup, int processor)
     {
         int devNull = Open("/dev/null", O_RDONLY);
         if (devNull < 0)
@@ -86,6 +86,7 @@ internal static unsafe class KernelProcess
         if (plan.Rules >= 0 && options.WritePaths.Count == 0)
             plan.Filter = MetadataFilter.Build(refuseTruncation: version < Landlock.FirstWithTruncation);
         plan.Confine = options.Confine ? 1 : 0;
+        plan.Processor = processor;
         plan.Root = options.Confine && GetEffectiveUser() == 0 ? 1 : 0;
 
         if (controlGroup is not null)
@@ -222,6 +223,15 @@ internal static unsafe class KernelProcess
         {
             Report(plan, Stage.Descriptors);
             ExitNow(127);
+        }
+
+        if (plan->Processor >= 0)
+        {
+            ulong* mask = stackalloc ulong[Processor.MaskBytes / sizeof(ulong)];
+            for (int i = 0; i < Processor.MaskBytes / sizeof(ulong); i++)
+                mask[i] = 0;
+            mask[plan->Processor / 64] = 1UL << (plan->Processor % 64);
+            Syscall(SYS_sched_setaffinity, 0, Processor.MaskBytes, (nint)mask, 0, 0, 0);
         }
 
         // UML wants a fixed layout and otherwise executes itself a second time through /proc.
@@ -366,6 +376,7 @@ internal static unsafe class KernelProcess
         public int ControlGroup;
         public int Confine;
         public int Root;
+        public int Processor;
         public int Report;
         public nint Filter;
         public byte* CommandLine;

@@ -21,7 +21,7 @@ internal static unsafe partial class Native
     public const int MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000;
     public const short POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
     public const int WNOHANG = 1, WEXITED = 4, WNOWAIT = 0x01000000, P_PID = 1;
-    public const int SYS_capget = 125, SYS_capset = 126, SYS_personality = 135, SYS_pidfd_open = 434, SYS_close_range = 436,
+    public const int SYS_sched_setaffinity = 203, SYS_sched_getaffinity = 204, SYS_capget = 125, SYS_capset = 126, SYS_personality = 135, SYS_pidfd_open = 434, SYS_close_range = 436,
         SYS_landlock_create_ruleset = 444, SYS_landlock_add_rule = 445, SYS_landlock_restrict_self = 446,
         SYS_getdents64 = 217, SYS_rt_sigaction = 13, SYS_rt_sigprocmask = 14, SYS_prlimit64 = 302, SYS_statfs = 137,
         SYS_newfstatat = 262, SYS_clone = 56, SYS_clone3 = 435, SYS_execve = 59;
