@@ -12,6 +12,7 @@ internal sealed class CommandStreams(GuestProcess process, ForwardedSignals sign
 
     private int _outputError;
     private string _outputName = "";
+    private volatile string? _inputFailure;
 
     /// <summary>Starts all of them; the task ends when all output has been written.</summary>
     public Task Start(bool input)
@@ -26,6 +27,7 @@ internal sealed class CommandStreams(GuestProcess process, ForwardedSignals sign
     /// <summary>What the command's end means, given what became of its output.</summary>
     public Outcome Judge(GuestExit exit) => _outputError switch
     {
+        _ when _inputFailure is { } failure => new Outcome("input-failed", ExitStatus.NotProvided) { Error = $"cannot hand over standard input: {failure}" },
         0 => Outcome.Of(exit),
         Native.EPIPE when exit.Signal is BrokenPipe or Kill => new Outcome("output-closed", ExitStatus.OfSignal(BrokenPipe)) { Signal = BrokenPipe },
         Native.EPIPE => Outcome.Of(exit),
@@ -91,7 +93,13 @@ internal sealed class CommandStreams(GuestProcess process, ForwardedSignals sign
 
             process.StandardInput.Dispose();
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        catch (IOException e)
+        {
+            // Half an input must not pass for a whole one.
+            _inputFailure = e.Message;
+            process.Signal(Kill);
+        }
+        catch (ObjectDisposedException)
         {
             // The guest is gone; whoever waits for the command is told.
         }

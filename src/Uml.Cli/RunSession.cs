@@ -49,7 +49,7 @@ internal sealed class RunSession : IDisposable
         }
 
         if (_guest is not null)
-            await FinishAsync(_guest, outcome);
+            outcome = await FinishAsync(_guest, outcome);
         if (outcome.ExitStatus == 0 && _copies.Any(c => c.Error is not null))
             outcome = outcome with { Name = "copy-out-failed", ExitStatus = ExitStatus.NotProvided };
         int status = outcome.ExitStatus;
@@ -123,7 +123,7 @@ internal sealed class RunSession : IDisposable
         }
     }
 
-    private async Task FinishAsync(Guest guest, Outcome outcome)
+    private async Task<Outcome> FinishAsync(Guest guest, Outcome outcome)
     {
         foreach (CopyOut copy in _request.CopiesOut)
             _copies.Add((copy, await CopyOutAsync(guest, copy, outcome)));
@@ -131,6 +131,23 @@ internal sealed class RunSession : IDisposable
         await guest.DisposeAsync();
         _shutdown = Stopwatch.GetElapsedTime(start);
         _reports = guest.KernelLog.Reports;
+
+        // The kernel may have panicked behind the command's back, or on its way out: that is no success.
+        const int Abort = 6;
+        if (outcome.ExitStatus == 0 && await guest.WaitForExitAsync() is { Signal: Abort })
+        {
+            KernelReport? panic = _reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic);
+            return new Outcome("panic", ExitStatus.Lost)
+            {
+                Error = $"the guest's kernel panicked after the command had ended: {panic?.Title ?? "no report"}",
+                Detail = panic is null ? guest.KernelLog.Tail() : string.Join('\n', panic.Lines),
+                GuestAnswers = false,
+            };
+        }
+
+        return outcome.ExitStatus == 0 && guest.KernelLog.CopyFailure is { } failure
+            ? new Outcome("kernel-log-failed", ExitStatus.NotProvided) { Error = $"the kernel log cannot be written to \"{_request.Guest.KernelLogFile}\": {failure}" }
+            : outcome;
     }
 
     private async Task<string?> CopyOutAsync(Guest guest, CopyOut copy, Outcome outcome)

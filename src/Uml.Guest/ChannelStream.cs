@@ -233,6 +233,7 @@ internal sealed class OutputReader(Action<uint> grant) : Stream
 {
     private const int GrantEvery = Protocol.OutputWindow / 4;
     private readonly System.IO.Pipelines.Pipe _pipe = new(new System.IO.Pipelines.PipeOptions(pauseWriterThreshold: 0, useSynchronizationContext: false));
+    private long _window = Protocol.OutputWindow;
     private uint _consumed;
     private bool _completed;
     private Exception? _error;
@@ -248,8 +249,11 @@ internal sealed class OutputReader(Action<uint> grant) : Stream
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     /// <summary>Adds bytes that arrived. Never waits: the guest sends no more than it was granted.</summary>
+    /// <exception cref="WireException">It sent more.</exception>
     public void Add(ReadOnlySpan<byte> bytes)
     {
+        if (Interlocked.Add(ref _window, -bytes.Length) < 0)
+            throw new WireException("the guest sent more output than it was granted");
         bytes.CopyTo(_pipe.Writer.GetSpan(bytes.Length));
         _pipe.Writer.Advance(bytes.Length);
         _ = _pipe.Writer.FlushAsync().AsTask();
@@ -277,6 +281,7 @@ internal sealed class OutputReader(Action<uint> grant) : Stream
         _consumed += (uint)count;
         if (_consumed >= GrantEvery && !_completed)
         {
+            Interlocked.Add(ref _window, _consumed);
             grant(_consumed);
             _consumed = 0;
         }

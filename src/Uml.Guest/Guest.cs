@@ -152,7 +152,7 @@ public sealed class Guest : IAsyncDisposable
     public async Task<GuestProcess> StartProcessAsync(ExecOptions options, CancellationToken cancellationToken = default)
     {
         GuestProcess process = Open(options);
-        process.ProcessId = await process.Stream.Started.WaitAsync(cancellationToken);
+        process.ProcessId = await process.WithinDeadlineAsync(process.Stream.Started, cancellationToken);
         return process;
     }
 
@@ -227,7 +227,8 @@ public sealed class Guest : IAsyncDisposable
     }
 
     /// <summary>What the guest's processes are doing, for people: state, where each waits in the kernel, its kernel stack.</summary>
-    public Task<string> InspectAsync() => InspectAsync([]);
+    /// <param name="cancellationToken">Stops waiting for the answer.</param>
+    public Task<string> InspectAsync(CancellationToken cancellationToken = default) => InspectAsync([]).WaitAsync(cancellationToken);
 
     /// <summary>Powers the guest off and waits until nothing of it is left.</summary>
     public ValueTask DisposeAsync()
@@ -273,7 +274,16 @@ public sealed class Guest : IAsyncDisposable
 
     private async Task BootAsync(BootPlan plan, Stopwatch clock, TimeSpan planned, CancellationToken cancellationToken)
     {
-        GuestStartedMessage started = await _supervisor.StartAsync(plan.Start).WaitAsync(cancellationToken);
+        GuestStartedMessage started;
+        try
+        {
+            started = await _supervisor.StartAsync(plan.Start).WaitAsync(Options.BootTimeout, cancellationToken);
+        }
+        catch (TimeoutException e)
+        {
+            throw new GuestBootException($"The guest's supervisor did not start it within {GuestProcess.Format(Options.BootTimeout)}.", e) { DeadlinePassed = true };
+        }
+
         TimeSpan startedAt = clock.Elapsed;
         ProcessId = (int)started.ProcessId;
         Directory = started.Directory;
@@ -470,6 +480,8 @@ public sealed class Guest : IAsyncDisposable
         _channel.Dispose();
         await receiving;
         await KernelLog.EndAsync();
+        if (KernelLog.CopyFailure is { } failure)
+            Options.Logger.LogWarning("The kernel log could not be written to {File}: {Reason}", Options.KernelLogFile, failure);
         GuestException? death = _stopping && exit is { Signal: 0 } or { Killed: true } && _stopping ? null : Explain(exit);
         _ = Task.Run(FailStreamsAsync);
         return death;
@@ -537,6 +549,8 @@ public sealed class Guest : IAsyncDisposable
         {
             _channel.Send(FrameType.Shutdown, 0, []);
             _supervisor.Stop(Options.ShutdownTimeout, halt: false);
+            // Letting go of the supervisor kills what still runs, so the guest gets its time first.
+            await Task.WhenAny(_supervisor.Exited, Task.Delay(Options.ShutdownTimeout + TimeSpan.FromSeconds(1)));
         }
 
         await FinishAsync();

@@ -55,15 +55,18 @@ public sealed class GuestProcess
     /// <exception cref="KernelPanicException">The guest's kernel panicked.</exception>
     /// <exception cref="GuestConnectionException">The guest was lost.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the command was killed.</exception>
-    public async Task<GuestExit> WaitAsync(CancellationToken cancellationToken = default)
+    public Task<GuestExit> WaitAsync(CancellationToken cancellationToken = default) => WithinDeadlineAsync(_stream.Exited, cancellationToken);
+
+    /// <summary>Waits for a step of the command, no longer than the command may take.</summary>
+    internal async Task<T> WithinDeadlineAsync<T>(Task<T> step, CancellationToken cancellationToken)
     {
         TimeSpan? timeout = Options.Timeout ?? _guest.Options.CommandTimeout;
         TimeSpan left = timeout is { } limit ? limit - Age : Timeout.InfiniteTimeSpan;
         try
         {
-            return left < TimeSpan.Zero && timeout is not null && !_stream.Exited.IsCompleted
+            return left < TimeSpan.Zero && timeout is not null && !step.IsCompleted
                 ? throw new TimeoutException()
-                : await _stream.Exited.WaitAsync(left < TimeSpan.Zero ? Timeout.InfiniteTimeSpan : left, cancellationToken);
+                : await step.WaitAsync(left < TimeSpan.Zero ? Timeout.InfiniteTimeSpan : left, cancellationToken);
         }
         catch (TimeoutException)
         {

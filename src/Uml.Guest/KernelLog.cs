@@ -32,6 +32,12 @@ public sealed class KernelLog
         _polling = PollAsync();
     }
 
+    /// <summary>Why the copy of the log is not whole, or null.</summary>
+    internal string? CopyFailure { get; private set; }
+
+    /// <summary>What the listener threw, or null.</summary>
+    internal string? ListenerFailure { get; private set; }
+
     /// <summary>The lines so far.</summary>
     public IReadOnlyList<KernelLogLine> Lines
     {
@@ -151,12 +157,42 @@ public sealed class KernelLog
             while (!_ended && RandomAccess.Read(_source, buffer, _offset) is > 0 and var n)
             {
                 _offset += n;
-                _copy?.Write(buffer, 0, n);
+                Copy(buffer.AsSpan(0, n));
                 Split(buffer.AsSpan(0, n));
             }
         }
 
         System.Buffers.ArrayPool<byte>.Shared.Return(buffer);
+    }
+
+    // The log goes on without its copy; who asked for the copy is told at the end.
+    private void Copy(ReadOnlySpan<byte> bytes)
+    {
+        if (CopyFailure is not null)
+            return;
+        try
+        {
+            _copy?.Write(bytes);
+        }
+        catch (IOException e)
+        {
+            CopyFailure = e.Message;
+        }
+    }
+
+    private void Tell(KernelLogLine line)
+    {
+        if (_listener is null || ListenerFailure is not null)
+            return;
+        try
+        {
+            _listener(line);
+        }
+        catch (Exception e)
+        {
+            // Whatever a listener does, the guest's end must still be noticed.
+            ListenerFailure = e.Message;
+        }
     }
 
     private void Split(ReadOnlySpan<byte> bytes)
@@ -178,7 +214,7 @@ public sealed class KernelLog
         KernelLogLine line = KernelLogParser.Parse(raw, DateTimeOffset.Now);
         _lines.Add(line);
         _reports.AddRange(_reportReader.Add(line));
-        _listener?.Invoke(line);
+        Tell(line);
         foreach (Channel<KernelLogLine> listener in _listeners)
             listener.Writer.TryWrite(line);
     }

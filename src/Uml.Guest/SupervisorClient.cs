@@ -29,9 +29,6 @@ internal sealed class SupervisorClient : IAsyncDisposable
     /// <summary>Ends when the kernel's main process has ended; null if the supervisor was lost before it could say how.</summary>
     public Task<GuestExitedMessage?> Exited => _exited.Task;
 
-    /// <summary>Ends when nothing of the guest is left.</summary>
-    public Task Gone => _reaped;
-
     /// <summary>The supervisor's process number.</summary>
     public int ProcessId => _processId;
 
@@ -86,16 +83,13 @@ internal sealed class SupervisorClient : IAsyncDisposable
     /// <summary>Lets go of the supervisor, which ends the guest if it still runs, and waits until nothing is left.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!_receiving.IsCompleted)
+        try
         {
-            try
-            {
-                // Not a close: the answer that everything is gone still has to arrive.
-                _control.Shutdown(SocketShutdown.Send);
-            }
-            catch (SocketException)
-            {
-            }
+            // Not a close: the answer that everything is gone still has to arrive.
+            _control.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
         }
 
         await _reaped;
@@ -140,7 +134,7 @@ internal sealed class SupervisorClient : IAsyncDisposable
             lost = $"the supervisor was lost: {e.Message}";
         }
 
-        _started.TrySetException(new GuestUnavailableException($"The guest could not be started: {lost}."));
+        _started.TrySetException(new GuestBootException($"The guest could not be started: {lost}.") { Summary = $"The guest could not be started: {lost}" });
         _exited.TrySetResult(null);
         foreach (TaskCompletionSource<MconsoleReplyMessage> request in _requests.Values)
             request.TrySetResult(new MconsoleReplyMessage(2, lost));

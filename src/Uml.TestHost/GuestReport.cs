@@ -54,7 +54,7 @@ internal static class GuestReport
     public static void WriteCancelled(Guest guest, int firstLine)
     {
         // The guest answers within a second or not at all.
-        string state = Task.Run(guest.InspectAsync).GetAwaiter().GetResult();
+        string state = Task.Run(() => guest.InspectAsync()).GetAwaiter().GetResult();
         if (state.Length > 0)
         {
             Attach("guest-state", ".txt", state);

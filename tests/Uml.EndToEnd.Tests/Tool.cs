@@ -20,6 +20,8 @@ internal static class Tool
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, UseShellExecute = false };
         foreach ((string name, string? value) in environment ?? new Dictionary<string, string?>())
             start.Environment[name] = value;
+        if (arguments.Contains("run"))
+            BootCount.Record();
         Process process = Process.Start(start)!;
         process.StandardInput.Close();
         return process;

@@ -13,7 +13,13 @@ internal static class Guests
         new GuestBuilder().WithKernel(kernel).WithMemory("256M").WithCommandTimeout(TimeSpan.FromMinutes(2)).WithBootTimeout(TimeSpan.FromMinutes(1));
 
     public static async Task<Guest> StartAsync(string kernel = New, Func<GuestBuilder, GuestBuilder>? configure = null) =>
-        await (configure ?? (b => b))(Builder(kernel)).StartAsync(TestContext.Current.CancellationToken);
+        Counted(await (configure ?? (b => b))(Builder(kernel)).StartAsync(TestContext.Current.CancellationToken));
+
+    private static Guest Counted(Guest guest)
+    {
+        BootCount.Record();
+        return guest;
+    }
 
     public static Task<ExecResult> Shell(this Guest guest, string script) =>
         guest.ExecAsync(["sh", "-c", script], TestContext.Current.CancellationToken);
@@ -71,11 +77,21 @@ internal static class Guests
 /// <summary>A guest shared by the tests of a class.</summary>
 public abstract class SharedGuest(string kernel) : IAsyncLifetime
 {
-    public Guest Guest { get; private set; } = null!;
+    private Guest? _guest;
 
-    public async ValueTask InitializeAsync() => Guest = await Guests.StartAsync(kernel);
+    /// <summary>The guest; a test that asks for it counts as one that booted a guest.</summary>
+    public Guest Guest
+    {
+        get
+        {
+            BootCount.Record();
+            return _guest!;
+        }
+    }
 
-    public async ValueTask DisposeAsync() => await Guest.DisposeAndVerify();
+    public async ValueTask InitializeAsync() => _guest = await Guests.StartAsync(kernel);
+
+    public async ValueTask DisposeAsync() => await _guest!.DisposeAndVerify();
 }
 
 public sealed class OldGuest() : SharedGuest(Guests.Old);

@@ -168,6 +168,28 @@ public sealed class LifetimeTests
         await guest.DisposeAndVerify();
     }
 
+    [Theory]
+    [InlineData(Guests.Old)]
+    [InlineData(Guests.New)]
+    public async Task A_guest_that_is_disposed_of_powers_off(string kernel)
+    {
+        using var host = new TemporaryDirectory();
+        Guest guest = await Guests.StartAsync(kernel, b => b.WithMount(host.Path, "/mnt", MountMode.ReadWrite));
+        await guest.Shell("echo kept > /mnt/file");
+        await guest.DisposeAndVerify();
+        Assert.Equal(new GuestExit(0, null), await guest.WaitForExitAsync(Cancel));
+        Assert.Contains("reboot: ", guest.KernelLog.ToString(), StringComparison.Ordinal);
+        Assert.Equal("kept\n", await File.ReadAllTextAsync(host["file"], Cancel));
+    }
+
+    [Fact]
+    public async Task A_log_that_cannot_be_written_stops_nobody()
+    {
+        Guest guest = await Guests.StartAsync(configure: b => b.WithKernelLog("/dev/full"));
+        await Assert.ThrowsAsync<KernelPanicException>(() => guest.Shell("echo c > /proc/sysrq-trigger").WaitAsync(TimeSpan.FromSeconds(30), Cancel));
+        await guest.DisposeAndVerify();
+    }
+
     [Fact]
     public async Task A_disposed_guest_says_so()
     {

@@ -31,7 +31,7 @@ internal sealed unsafe class CommandDescriptors
         (int Read, int Write) error = Pipe();
         // Our end only: the flag belongs to the open file, and commands expect theirs to block. Output is read when poll says so.
         if (input.Write >= 0)
-            Linux.fcntl(input.Write, F_SETFL, Linux.O_NONBLOCK);
+            SetNonBlocking(input.Write);
 
         var descriptors = new CommandDescriptors
         {
@@ -41,6 +41,8 @@ internal sealed unsafe class CommandDescriptors
         descriptors._theirs.AddRange(message.Stdin ? [input.Read, output.Write, error.Write] : [output.Write, error.Write]);
         return descriptors;
     }
+
+    public static void SetNonBlocking(int descriptor) => Linux.fcntl(descriptor, F_SETFL, Linux.O_NONBLOCK);
 
     public static void SetSize(int terminal, uint columns, uint rows)
     {

@@ -103,10 +103,14 @@ internal sealed unsafe class CommandStream : GuestStream
             _stdin = -1; // The same descriptor as _stdout.
         if (_stdin >= 0)
             Linux.close(_stdin);
-        if (_stdout >= 0)
-            abandoned.Add(_stdout);
-        if (_stderr >= 0)
-            abandoned.Add(_stderr);
+        foreach (int fd in (ReadOnlySpan<int>)[_stdout, _stderr])
+        {
+            if (fd < 0)
+                continue;
+            CommandDescriptors.SetNonBlocking(fd);
+            abandoned.Add(fd);
+        }
+
         Linux.close(_pidfd);
         base.Close(abandoned);
     }

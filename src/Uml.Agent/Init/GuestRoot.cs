@@ -171,7 +171,11 @@ internal static unsafe class GuestRoot
         if (Linux.IsDirectory(Own + "/lower" + setup.WorkingDirectory))
         {
             Directory(root + setup.WorkingDirectory);
-            CopyOnWrite(Own + "/lower" + setup.WorkingDirectory, root + setup.WorkingDirectory, Own + "/upper-cwd");
+            // Bound to a name of ours first: overlay's options give ':' and ',' a meaning.
+            int error = Linux.Mount(Own + "/lower" + setup.WorkingDirectory, MakeDirectory(Own + "/cwd"), "", Linux.MS_BIND, "");
+            if (error != 0)
+                throw new SetupException(error, $"cannot keep the working directory {setup.WorkingDirectory}");
+            CopyOnWrite(Own + "/cwd", root + setup.WorkingDirectory, Own + "/upper-cwd");
         }
     }
 

@@ -58,7 +58,12 @@ internal sealed unsafe class RequestLoop(Line line, int spool)
         foreach (int fd in _abandoned)
             Watch(fd, Linux.POLLIN);
         fixed (Linux.PollFd* p = _poll)
-            Linux.poll(p, (nuint)_polled, busy ? 0 : ReapInterval);
+        {
+            // Only an answer counts: without one, what the structures say is what they said before.
+            while (Linux.poll(p, (nuint)_polled, busy ? 0 : ReapInterval) < 0)
+            {
+            }
+        }
     }
 
     /// <summary>Adds a descriptor to the next poll; <see cref="IsReady"/> takes what this returns.</summary>

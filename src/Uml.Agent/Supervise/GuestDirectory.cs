@@ -125,6 +125,8 @@ internal static unsafe class GuestDirectory
     {
         const int rounds = 1_000_000;
         uint moved = 0;
+        // A guest with a read-write share may have changed the mode of any file of its user.
+        ChangeMode(directory, 0x1c0);
         for (int round = 0; round < rounds; round++)
         {
             if (RemoveDirectory(path) == 0 || Error == ENOENT)

@@ -200,7 +200,7 @@ internal sealed unsafe class GuestSupervisor
             polled[control] = new PollFd { Descriptor = Supervisor.ControlSocket, Events = (short)(POLLIN | (_outputLength > 0 ? POLLOUT : 0)) };
             polled[link] = new PollFd { Descriptor = Supervisor.Link, Events = POLLIN };
             polled[kernel] = new PollFd { Descriptor = pidfd, Events = POLLIN };
-            polled[console] = new PollFd { Descriptor = _mconsole.Socket, Events = POLLIN };
+            polled[console] = new PollFd { Descriptor = _mconsole.NextDeadline == long.MaxValue ? -1 : _mconsole.Socket, Events = POLLIN };
             Poll(polled, count, (int)left);
 
             // Seen but not reaped: its number, which is also its group's, must stay its own until the group is killed.

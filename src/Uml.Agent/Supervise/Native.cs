@@ -123,6 +123,8 @@ internal static unsafe partial class Native
             return RenameAt(fromDirectory, f, toDirectory, t);
     }
 
+    [LibraryImport("libc", EntryPoint = "fchmod")] public static partial int ChangeMode(int descriptor, uint mode);
+
     public static int ChangeModeAt(int directory, ReadOnlySpan<byte> terminatedName, uint mode)
     {
         fixed (byte* p = terminatedName)

@@ -44,7 +44,7 @@ internal static unsafe class Processor
         int[] guests = new int[MaskBytes * 8];
         foreach (string directory in GuestDirectory.Candidates(baseDirectory))
         {
-            if (int.TryParse(ReadText($"{directory}/{FileName}"), NumberStyles.None, CultureInfo.InvariantCulture, out int cpu) && cpu < guests.Length)
+            if (ReadChoice(directory) is >= 0 and < MaskBytes * 8 and var cpu)
                 guests[cpu]++;
         }
 
@@ -68,5 +68,30 @@ internal static unsafe class Processor
 
         Close(parent);
         return chosen;
+    }
+
+    // The directory above is everybody's: what is not our own user's, or no plain file, is not even opened for reading.
+    private static int ReadChoice(string path)
+    {
+        int directory = Open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (directory < 0)
+            return -1;
+        int cpu = -1;
+        if (Stat(directory, out FileStatus status) && status.Owner == GetEffectiveUser())
+        {
+            int file = OpenAt(directory, Terminated(FileName), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+            if (file >= 0)
+            {
+                const int longest = 8;
+                byte* text = stackalloc byte[longest];
+                nint n = Read(file, text, longest);
+                if (n <= 0 || !int.TryParse(Encoding.ASCII.GetString(text, (int)n), NumberStyles.None, CultureInfo.InvariantCulture, out cpu))
+                    cpu = -1;
+                Close(file);
+            }
+        }
+
+        Close(directory);
+        return cpu;
     }
 }
