@@ -43,7 +43,7 @@ internal sealed record AptSource
             int comment = raw.IndexOf('#', StringComparison.Ordinal);
             string line = (comment < 0 ? raw : raw[..comment]).Trim();
             ImmutableDictionary<string, string> options = ImmutableDictionary.Create<string, string>(StringComparer.OrdinalIgnoreCase);
-            
+
             int firstSpace = line.IndexOfAny([' ', '\t']);
             if (firstSpace < 0)
                 continue;

@@ -38,7 +38,7 @@ internal static class UnixFiles
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
             if (OperatingSystem.IsWindows())
-            throw new PlatformNotSupportedException(OnlyLinux, e);
+                throw new PlatformNotSupportedException(OnlyLinux, e);
             EnumerationOptions all = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
             foreach (string directory in Directory.EnumerateDirectories(path, "*", all).Prepend(path))
                 File.SetUnixFileMode(directory, Private);

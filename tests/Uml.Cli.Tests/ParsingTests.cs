@@ -146,9 +146,18 @@ public sealed class ParsingTests
     {
         var caller = new Dictionary<string, string>
         {
-            ["HOME"] = "/home/me", ["PATH"] = "/usr/bin", ["LANG"] = "C.UTF-8", ["CI"] = "true", ["USER"] = "me",
-            ["SSH_AUTH_SOCK"] = "/run/x", ["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/run/y", ["XDG_RUNTIME_DIR"] = "/run/user/1",
-            ["DISPLAY"] = ":0", ["WAYLAND_DISPLAY"] = "wayland-0", ["TMPDIR"] = "/run/tmp", ["EMPTY"] = "",
+            ["HOME"] = "/home/me",
+            ["PATH"] = "/usr/bin",
+            ["LANG"] = "C.UTF-8",
+            ["CI"] = "true",
+            ["USER"] = "me",
+            ["SSH_AUTH_SOCK"] = "/run/x",
+            ["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/run/y",
+            ["XDG_RUNTIME_DIR"] = "/run/user/1",
+            ["DISPLAY"] = ":0",
+            ["WAYLAND_DISPLAY"] = "wayland-0",
+            ["TMPDIR"] = "/run/tmp",
+            ["EMPTY"] = "",
         };
         var passed = HostEnvironment.Select(caller, otherUser: false);
         Assert.Equal(["CI", "EMPTY", "HOME", "LANG", "PATH"], passed.Keys);
