@@ -510,7 +510,10 @@ public sealed class Guest : IAsyncDisposable
             // UML ends every panic, and nothing else, by SIGABRT; the report says which it was.
             IReadOnlyList<KernelReport> reports = KernelLog.Reports;
             KernelReport? report = reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic);
-            string summary = report is null ? "The guest's kernel aborted" : $"The guest's kernel panicked: {report.Title}";
+            const string Words = "Kernel panic - not syncing: ";
+            string summary = report is null
+                ? "The guest's kernel aborted"
+                : $"The guest's kernel panicked: {(report.Title.StartsWith(Words, StringComparison.Ordinal) ? report.Title[Words.Length..] : report.Title)}";
             // "Kernel panic - not syncing: BUG!" says little; the complaint before it is the cause.
             if (reports.Count > 1 && reports[^2] is { Kind: KernelReportKind.Bug or KernelReportKind.Oops or KernelReportKind.Warning or KernelReportKind.Kasan } cause)
                 summary += $" ({cause.Title})";

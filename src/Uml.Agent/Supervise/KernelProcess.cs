@@ -213,6 +213,7 @@ internal static unsafe class KernelProcess
         // With seccomp UML holds a descriptor per guest process; its memory is one file; a core file would be as large.
         Raise(RLIMIT_NOFILE);
         Raise(RLIMIT_FSIZE);
+        Raise(RLIMIT_NPROC);
         ulong* noCore = stackalloc ulong[2];
         noCore[0] = 0;
         noCore[1] = 0;

@@ -27,7 +27,7 @@ internal static unsafe partial class Native
         SYS_newfstatat = 262, SYS_clone = 56, SYS_clone3 = 435, SYS_execve = 59;
     public const int CLONE_PARENT = 0x8000;
     public const ulong CLONE_INTO_CGROUP = 0x200000000;
-    public const int RLIMIT_FSIZE = 1, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7;
+    public const int RLIMIT_FSIZE = 1, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7, RLIMIT_NPROC = 6;
     public const int ADDR_NO_RANDOMIZE = 0x0040000;
     public const uint S_IFMT = 0xF000, S_IFDIR = 0x4000, S_IFLNK = 0xA000;
 
