@@ -135,6 +135,24 @@ public abstract class FileTests
         Assert.False(File.Exists("/tmp/uml-y"));
     }
 
+    [Fact]
+    public async Task A_link_planted_in_a_share_leads_nowhere()
+    {
+        using var host = new TemporaryDirectory();
+        Directory.CreateDirectory(host["share"]);
+        await File.WriteAllTextAsync(host["kept"], "kept", Cancel);
+        await using Guest guest = await Guests.StartAsync(Kernel, b => b.WithMount(host["share"], "/mnt/share", MountMode.ReadWrite));
+        Assert.SkipUnless(guest.Confinement.Contains("landlock", StringComparison.Ordinal), "this host has no Landlock");
+        // hostfs follows a link of the host that stands where it is mounted (hostfs_kern.c, follow_link).
+        ExecResult result = await guest.Shell(
+            $"ln -s '{host.Path}' /mnt/share/link; mkdir /m; mount -t hostfs -o 'rw,{host["share/link"]}' none /m || mount -t hostfs -o 'rw,hostfs={host["share/link"]}' none /m; "
+            + "cat /m/kept; echo x > /m/new; echo x > /m/kept; rm /m/kept; echo x > /mnt/share/new; echo x > /mnt/share/link/new");
+        Assert.StartsWith("kept", result.StandardOutput, StringComparison.Ordinal);
+        Assert.Equal("kept", await File.ReadAllTextAsync(host["kept"], Cancel));
+        Assert.Equal(["kept", "share"], Directory.GetFileSystemEntries(host.Path).Select(Path.GetFileName).Order());
+        Assert.True(File.Exists(host["share/new"]));
+    }
+
     private static async Task<string> Run(string script)
     {
         using var process = Process.Start(new ProcessStartInfo("sh", ["-c", script]) { RedirectStandardOutput = true, UseShellExecute = false })!;
