@@ -482,6 +482,8 @@ public sealed class Guest : IAsyncDisposable
         await KernelLog.EndAsync();
         if (KernelLog.CopyFailure is { } failure)
             Options.Logger.LogWarning("The kernel log could not be written to {File}: {Reason}", Options.KernelLogFile, failure);
+        if (KernelLog.ListenerFailure is { } fault)
+            Options.Logger.LogWarning("The listener of the kernel log failed and heard no more: {Reason}", fault);
         GuestException? death = _stopping && exit is { Signal: 0 } or { Killed: true } && _stopping ? null : Explain(exit);
         _ = Task.Run(FailStreamsAsync);
         return death;

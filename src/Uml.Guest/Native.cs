@@ -7,7 +7,7 @@ namespace Uml.CI;
 /// <summary>The system calls the host side needs and .NET does not offer.</summary>
 internal static unsafe partial class Native
 {
-    public const int ENOENT = 2, EINTR = 4;
+    private const int EINTR = 4;
     private const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = 0x80000;
     private const int O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_EXCL = 0x80, O_NOFOLLOW = 0x20000, O_CLOEXEC = 0x80000, O_DIRECTORY = 0x10000, O_TMPFILE = 0x410000;
     private const int F_DUPFD_CLOEXEC = 1030;
@@ -130,9 +130,6 @@ internal static unsafe partial class Native
             close(fd);
         }
     }
-
-    [DllImport("libc")] public static extern uint geteuid();
-    [DllImport("libc")] public static extern int kill(int pid, int signal);
 
     private static IOException Failure(string what) => new($"{what}: {Describe(Marshal.GetLastSystemError())}");
 

@@ -10,7 +10,6 @@ internal sealed unsafe class CommandStream : GuestStream
     private int _stderr = -1;
     private readonly int _pidfd;
     private readonly bool _terminal;
-    private int _watchedStdin = -1;
     private int _watchedStdout = -1;
     private int _watchedStderr = -1;
     private bool _ended;
@@ -69,7 +68,8 @@ internal sealed unsafe class CommandStream : GuestStream
     {
         if (!_ended)
             loop.Watch(_pidfd, Linux.POLLIN);
-        _watchedStdin = _stdin >= 0 && HasInput ? loop.Watch(_stdin, Linux.POLLOUT) : -1;
+        if (_stdin >= 0 && HasInput)
+            loop.Watch(_stdin, Linux.POLLOUT);
         _watchedStdout = _stdout >= 0 && OutputWindow > 0 ? loop.Watch(_stdout, Linux.POLLIN) : -1;
         _watchedStderr = _stderr >= 0 && ErrorWindow > 0 ? loop.Watch(_stderr, Linux.POLLIN) : -1;
         // Only a poll that began after the end was known can say that everything has been read.
@@ -87,7 +87,7 @@ internal sealed unsafe class CommandStream : GuestStream
             ErrorWindow = PumpOutput(line, ref _stderr, FrameType.Stderr, ErrorWindow);
         else if (_stderr >= 0 && ErrorWindow == 0)
             _drained = false;
-        _watchedStdin = _watchedStdout = _watchedStderr = -1;
+        _watchedStdout = _watchedStderr = -1;
 
         // With both ends of file seen there is nothing more to come, whatever the poll looked at.
         if (!_ended || !(_drained || _stdout < 0 && _stderr < 0))

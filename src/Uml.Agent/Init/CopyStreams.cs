@@ -2,30 +2,15 @@ using Uml.CI.Wire;
 
 namespace Uml.CI.Agent.Init;
 
-/// <summary>A file tree that comes from the host.</summary>
-internal sealed class CopyInStream(uint number, int spool, string path) : GuestStream(number, spool)
+/// <summary>A file tree on its way; <paramref name="tree"/> is closed with the stream.</summary>
+internal abstract class TreeStream(uint number, int spool, IDisposable tree) : GuestStream(number, spool)
 {
-    private readonly TreeUnpacker _tree = new(path, keepSpecialBits: true);
-
-    public override bool HasWork => HasInput;
-
-    public override bool Pump(Line line, RequestLoop loop)
+    public sealed override bool Pump(Line line, RequestLoop loop)
     {
         try
         {
-            // One buffer at a time, so that a long copy does not starve the other streams.
-            ReadOnlySpan<byte> bytes = PeekInput();
-            if (!bytes.IsEmpty)
-            {
-                _tree.Write(bytes);
-                TakeInput(line, bytes.Length);
-            }
-
-            if (!InputFinished)
+            if (!Move(line))
                 return true;
-            _tree.Complete();
-            if (_tree.Warnings.Count > 0)
-                SendWarnings(line, _tree.Warnings);
             SendExit(line, 0, 0);
         }
         catch (TreeException e)
@@ -36,47 +21,53 @@ internal sealed class CopyInStream(uint number, int spool, string path) : GuestS
         return false;
     }
 
-    public override void Close(List<int> abandoned)
+    public sealed override void Close(List<int> abandoned)
     {
-        _tree.Dispose();
+        tree.Dispose();
         base.Close(abandoned);
+    }
+
+    /// <summary>Moves one buffer, so that a long copy does not starve the other streams. True when the tree is whole.</summary>
+    protected abstract bool Move(Line line);
+}
+
+/// <summary>A file tree that comes from the host.</summary>
+internal sealed class CopyInStream(uint number, int spool, TreeUnpacker tree) : TreeStream(number, spool, tree)
+{
+    public override bool HasWork => HasInput;
+
+    protected override bool Move(Line line)
+    {
+        ReadOnlySpan<byte> bytes = PeekInput();
+        if (!bytes.IsEmpty)
+        {
+            tree.Write(bytes);
+            TakeInput(line, bytes.Length);
+        }
+
+        if (!InputFinished)
+            return false;
+        tree.Complete();
+        if (tree.Warnings.Count > 0)
+            SendWarnings(line, tree.Warnings);
+        return true;
     }
 }
 
 /// <summary>A file tree that goes to the host.</summary>
-internal sealed class CopyOutStream(uint number, string path) : GuestStream(number, spool: -1)
+internal sealed class CopyOutStream(uint number, TreePacker tree) : TreeStream(number, spool: -1, tree)
 {
-    private readonly TreePacker _tree = new(path);
-
     public override bool HasWork => OutputWindow > 0;
 
-    public override bool Pump(Line line, RequestLoop loop)
+    protected override bool Move(Line line)
     {
         if (OutputWindow == 0)
+            return false;
+        int n = tree.Read(line.Payload[..(int)Math.Min(OutputWindow, (uint)line.Payload.Length)]);
+        if (n == 0)
             return true;
-        try
-        {
-            int n = _tree.Read(line.Payload[..(int)Math.Min(OutputWindow, (uint)line.Payload.Length)]);
-            if (n > 0)
-            {
-                OutputWindow -= (uint)n;
-                line.SendBuffered(FrameType.Stdout, Number, n);
-                return true;
-            }
-
-            SendExit(line, 0, 0);
-        }
-        catch (TreeException e)
-        {
-            SendFailure(line, e);
-        }
-
+        OutputWindow -= (uint)n;
+        line.SendBuffered(FrameType.Stdout, Number, n);
         return false;
-    }
-
-    public override void Close(List<int> abandoned)
-    {
-        _tree.Dispose();
-        base.Close(abandoned);
     }
 }

@@ -8,8 +8,8 @@ internal static unsafe partial class Linux
 {
     public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_NOCTTY = 0x100, O_NONBLOCK = 0x800, O_DIRECTORY = 0x10000, O_CLOEXEC = 0x80000;
     public const ulong MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_BIND = 4096, MS_MOVE = 8192;
-    public const short POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
-    public const int ENOENT = 2, EIO = 5, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17, ENOTDIR = 20, EINVAL = 22, EPIPE = 32;
+    public const short POLLIN = 1, POLLOUT = 4;
+    public const int ENOENT = 2, EIO = 5, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17, ENOTDIR = 20, EINVAL = 22;
     public const int WNOHANG = 1;
     public const int S_IFMT = 0xF000, S_IFDIR = 0x4000;
 
@@ -198,19 +198,6 @@ internal static unsafe partial class Linux
 
         close(fd);
         return Encoding.UTF8.GetString(buffer, 0, length);
-    }
-
-    public static bool WriteText(string path, string text)
-    {
-        int fd = Open(path, O_WRONLY);
-        if (fd < 0)
-            return false;
-        byte[] bytes = Encoding.UTF8.GetBytes(text);
-        nint written;
-        fixed (byte* p = bytes)
-            written = write(fd, p, (nuint)bytes.Length);
-        close(fd);
-        return written == bytes.Length;
     }
 
     [DllImport("libc")] public static extern int open(byte* path, int flags, int mode);

@@ -94,10 +94,10 @@ internal sealed unsafe class RequestLoop(Line line, int spool)
                 Exec(frame.Stream, ExecMessage.Decode(ReadSpool(message)));
                 break;
             case FrameType.CopyIn:
-                Open(frame.Stream, () => new CopyInStream(frame.Stream, spool, CopyMessage.Decode(frame.Type, frame.Payload.Span).Path));
+                Open(frame.Stream, () => new CopyInStream(frame.Stream, spool, new TreeUnpacker(CopyMessage.Decode(frame.Type, frame.Payload.Span).Path, keepSpecialBits: true)));
                 break;
             case FrameType.CopyOut:
-                Open(frame.Stream, () => new CopyOutStream(frame.Stream, CopyMessage.Decode(frame.Type, frame.Payload.Span).Path));
+                Open(frame.Stream, () => new CopyOutStream(frame.Stream, new TreePacker(CopyMessage.Decode(frame.Type, frame.Payload.Span).Path)));
                 break;
             case FrameType.Inspect:
                 Inspect(frame.Stream, InspectMessage.Decode(payload));

@@ -75,7 +75,7 @@ internal sealed record UserIdentity(string Name, uint Uid, uint Gid, uint[] Grou
 
     private static IEnumerable<string[]> Entries(string path, int fields)
     {
-        foreach (string line in (Linux.ReadText(path) ?? "").Split('\n'))
+        foreach (string line in (Linux.ReadText(path, 1024 * 1024) ?? "").Split('\n'))
         {
             string[] entry = line.Split(':');
             if (entry.Length >= fields)
