@@ -6,7 +6,7 @@ using Uml.CI.Wire;
 namespace Uml.CI.Benchmarks;
 
 /// <summary>What is measured, and against what.</summary>
-internal sealed class Measurements(string kernelReference, int runs, string? cli)
+internal sealed class Measurements(string kernelReference, int runs, string? cli, string? project)
 {
     private const int OutputBytes = 200 * 1024 * 1024;
     private GuestKernel _kernel = null!;
@@ -25,11 +25,14 @@ internal sealed class Measurements(string kernelReference, int runs, string? cli
         await Print(output, await RoundTripAsync());
         await Print(output, await ThroughputAsync());
         await Print(output, await MemoryAsync());
-        await Print(output, await RateAsync());
+        Line rate = await RateAsync();
+        await Print(output, rate);
+        var tests = new TestRuns(kernelReference, runs);
+        await Print(output, await tests.FreshGuestsAsync(rate.Ours));
         if (cli is not null)
-        {
             await Print(output, new Line("uml run -- true, as a process", "ms", await CliAsync(cli, "run", "--", "true"), "uml --version", await CliAsync(cli, "--version")));
-        }
+        if (cli is not null && project is not null)
+            await Print(output, await tests.InsideAsync(project, Path.ChangeExtension(Path.GetFullPath(cli), ".dll")));
 
         _floor.Dispose();
     }

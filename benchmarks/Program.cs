@@ -5,11 +5,12 @@ namespace Uml.CI.Benchmarks;
 internal static class Program
 {
     private const string Usage = """
-        usage: dotnet run -c Release --project benchmarks [-- [--kernel REFERENCE] [--runs N] [--cli PATH]]
+        usage: dotnet run -c Release --project benchmarks [-- [--kernel REFERENCE] [--runs N] [--cli PATH [--project PATH]]]
 
         Prints medians of N runs (at least 20) with minimum and maximum, each beside a floor measured in the same run:
         the same kernel with an init that only says hello, a program started on the host, a pipe of the host.
-        --cli PATH also measures that uml executable, as a user would start it.
+        --cli PATH also measures that uml executable, as a user would start it; --project PATH with it, "dotnet test" of
+        that built xunit v3 project inside a guest.
         """;
 
     private static async Task<int> Main(string[] arguments)
@@ -17,6 +18,7 @@ internal static class Program
         string kernel = "debian:sid";
         int runs = 20;
         string? cli = null;
+        string? project = null;
         for (int i = 0; i < arguments.Length; i++)
         {
             string? value = i + 1 < arguments.Length ? arguments[i + 1] : null;
@@ -33,6 +35,10 @@ internal static class Program
                     cli = value;
                     i++;
                     break;
+                case "--project" when Path.Exists(value):
+                    project = value;
+                    i++;
+                    break;
                 default:
                     Console.Error.WriteLine(Usage);
                     return 2;
@@ -41,7 +47,7 @@ internal static class Program
 
         try
         {
-            await new Measurements(kernel, runs, cli).RunAsync(Console.Out);
+            await new Measurements(kernel, runs, cli, project).RunAsync(Console.Out);
             return 0;
         }
         catch (Exception e) when (e is GuestException or KernelException or IOException)

@@ -12,6 +12,8 @@ internal static class CommandLine
 
     public static async Task<int> RunAsync(string[] arguments)
     {
+        if (arguments is [TestCommand.V2Verb, .. var rest])
+            return await XunitV2Program.RunAsync(rest);
         RootCommand root = Create();
         if (arguments.Length == 0)
         {
@@ -42,7 +44,7 @@ internal static class CommandLine
         {
             return await result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
-        catch (Exception e) when (e is KernelException or GuestUnavailableException or ArgumentException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is KernelException or GuestUnavailableException or TestRunException or ArgumentException or IOException or UnauthorizedAccessException)
         {
             Message.Error(e.Message);
             return ExitStatus.NotProvided;
@@ -58,6 +60,8 @@ internal static class CommandLine
         root.Options.Add(VersionText.CreateOption());
         root.Subcommands.Add(RunCommand.Create());
         root.Subcommands.Add(ShellCommand.Create());
+        root.Subcommands.Add(TestHostCommand.Create());
+        root.Subcommands.Add(TestCommand.Create());
         root.Subcommands.Add(KernelCommand.Create());
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(CompletionCommand.Create());
@@ -66,6 +70,7 @@ internal static class CommandLine
               uml doctor              can this machine run guests?
               uml run -- uname -r     a command in a guest
               uml shell               a shell in a guest
+              uml test My.Tests.dll   a test assembly in guests
             """);
         return root;
     }
@@ -95,7 +100,7 @@ internal static class CommandLine
             {
                 if (command.Subcommands.Count > 0)
                     throw new ArgumentException($"there is no command \"{word}\": see \"uml {string.Join("", arguments.Take(start).Select(a => a + " "))}--help\"");
-                if (command.Name is "run" or "shell")
+                if (command.Name is "run" or "shell" or "testhost")
                     return [.. arguments.Take(i), "--", .. arguments.Skip(i)];
                 continue;
             }

@@ -11,7 +11,7 @@ internal static class DryRun
         HostRequirements.Check();
         var store = new KernelStore();
         // A lock file that does not know the kernel yet would be written.
-        string? lockFile = LockFile.For(options.Kernel);
+        string? lockFile = request.LockFile;
         if (lockFile is not null && KernelLock.Load(lockFile).Find(options.Kernel) is null)
             lockFile = null;
         GuestKernel kernel = await store.ResolveAsync(options.Kernel, new KernelResolveOptions { Offline = true, LockFile = lockFile });

@@ -6,7 +6,7 @@ using System.CommandLine.Parsing;
 
 namespace Uml.CI.Cli;
 
-/// <summary>The options that describe a guest and what runs in it, shared by <c>uml run</c> and <c>uml shell</c>.</summary>
+/// <summary>The options that describe a guest and what runs in it, shared by <c>uml run</c>, <c>uml shell</c> and <c>uml testhost</c>.</summary>
 internal sealed class GuestOptionSet
 {
     private readonly Option<string?> _kernel = new("--kernel", "-k") { HelpName = "REFERENCE", Description = "Kernel to boot: debian:SUITE, file:PATH or a path. Default: $UML_KERNEL, else debian:sid" };
@@ -34,7 +34,7 @@ internal sealed class GuestOptionSet
     {
         _kernel.CompletionSources.Add(_ => Kernels());
         _root.CompletionSources.Add("host", "empty");
-        _kernel.Validators.Add(CheckKernel);
+        _kernel.Validators.Add(CheckKernels);
         _environment.Validators.Add(CheckEnvironment);
     }
 
@@ -76,13 +76,14 @@ internal sealed class GuestOptionSet
             Mounts = [.. result.GetValue(_mounts) ?? []],
             Artifacts = [.. result.GetValue(_copies) ?? []],
             KernelArguments = [.. (result.GetValue(_append) ?? []).SelectMany(a => a.Split(' ', StringSplitOptions.RemoveEmptyEntries))],
-            Environment = Variables(result, hostRoot, user is not null),
+            Environment = Variables(result.GetValue(_environment), hostRoot, user is not null),
             KernelLogFile = kernelLog is null or "-" ? null : kernelLog,
         };
         bool tty = shell || result.GetValue(_tty);
         return new RunRequest
         {
             Guest = options,
+            LockFile = KernelLock.FindFile(options.Kernel, Directory.GetCurrentDirectory()),
             Command = command.Count > 0 ? [.. command] : [HostEnvironment.Shell(hostRoot)],
             User = user,
             Timeout = shell ? null : result.GetValue(_timeout),
@@ -113,13 +114,17 @@ internal sealed class GuestOptionSet
         return known.Distinct(StringComparer.Ordinal).Select(k => new CompletionItem(k));
     }
 
-    private ImmutableSortedDictionary<string, string> Variables(ParseResult result, bool hostRoot, bool otherUser)
+    /// <summary>The environment of what runs in a guest.</summary>
+    /// <param name="entries">What <c>--env</c> says.</param>
+    /// <param name="hostRoot">Whether the guest has the host's own file system.</param>
+    /// <param name="otherUser">Whether somebody else than root runs it.</param>
+    internal static ImmutableSortedDictionary<string, string> Variables(string[]? entries, bool hostRoot, bool otherUser)
     {
         IDictionary caller = Environment.GetEnvironmentVariables();
         ImmutableSortedDictionary<string, string> variables = hostRoot
             ? HostEnvironment.Select(caller, otherUser)
             : ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
-        foreach (string entry in result.GetValue(_environment) ?? [])
+        foreach (string entry in entries ?? [])
         {
             int equals = entry.IndexOf('=', StringComparison.Ordinal);
             if (equals > 0)
@@ -134,26 +139,28 @@ internal sealed class GuestOptionSet
         return variables;
     }
 
-    private static void CheckKernel(OptionResult result)
+    internal static void CheckKernels(OptionResult result)
     {
-        try
+        foreach (Token token in result.Tokens)
         {
-            if (result.GetValueOrDefault<string?>() is { } text)
-                KernelReference.Parse(text);
-        }
-        catch (KernelException e)
-        {
-            result.AddError(e.Message);
+            try
+            {
+                KernelReference.Parse(token.Value);
+            }
+            catch (KernelException e)
+            {
+                result.AddError(e.Message);
+            }
         }
     }
 
-    private static void CheckEnvironment(OptionResult result)
+    internal static void CheckEnvironment(OptionResult result)
     {
         foreach (string entry in result.Tokens.Select(t => t.Value).Where(v => v.Length == 0 || v[0] == '='))
             result.AddError($"\"{entry}\" is not a variable: write NAME=VALUE, or NAME to pass the caller's on");
     }
 
-    private static long? ParseMemory(ArgumentResult result)
+    internal static long? ParseMemory(ArgumentResult result)
     {
         try
         {
@@ -166,7 +173,7 @@ internal sealed class GuestOptionSet
         }
     }
 
-    private static int? ParseCpus(ArgumentResult result)
+    internal static int? ParseCpus(ArgumentResult result)
     {
         if (int.TryParse(result.Tokens[0].Value, System.Globalization.NumberStyles.None, null, out int count))
             return count;
@@ -174,7 +181,7 @@ internal sealed class GuestOptionSet
         return null;
     }
 
-    private static TimeSpan? ParseDuration(ArgumentResult result)
+    internal static TimeSpan? ParseDuration(ArgumentResult result)
     {
         TimeSpan? duration = Duration.Parse(result.Tokens[0].Value, out string problem);
         if (duration is null)

@@ -60,7 +60,7 @@ internal static class KernelCommand
     private static async Task<int> PullAsync(string[] names, bool refresh, bool pin, CancellationToken cancellationToken)
     {
         string here = Directory.GetCurrentDirectory();
-        string? lockFile = pin ? LockFile.FindOrPlace(here) : LockFile.Find(here);
+        string? lockFile = pin ? KernelLock.FindOrPlaceFile(here) : KernelLock.FindFile(here);
         KernelReference[] references = [.. names.Select(KernelReference.Parse)];
         if (references.Length == 0 && lockFile is not null)
             references = [.. KernelLock.Load(lockFile).Entries.Keys.Select(KernelReference.Parse)];

@@ -1,3 +1,5 @@
 using Uml.CI.Cli;
 
+ParentWatch.Begin();
+
 return await CommandLine.RunAsync(args);

@@ -15,6 +15,24 @@ internal sealed record RunRequest
 
     public ImmutableArray<CopyOut> CopiesOut { get; init; } = [];
 
+    /// <summary>The lock file that pins the kernel; null for none.</summary>
+    public string? LockFile { get; init; }
+
+    /// <summary>The socket of "dotnet test", which the program in the guest reaches under the same path; null for none.</summary>
+    public string? TestPlatformSocket { get; init; }
+
+    /// <summary>Where the program's reports go, on the host; null for nowhere.</summary>
+    public string? ResultsDirectory { get; init; }
+
+    /// <summary>Nothing is downloaded.</summary>
+    public bool Offline { get; init; }
+
+    /// <summary>The guest waits until the machine has room for one more; see <see cref="GuestLimit"/>.</summary>
+    public bool WaitsForRoom { get; init; }
+
+    /// <summary>The run ends when the process that started the tool has ended.</summary>
+    public bool EndsWithParent { get; init; }
+
     public string? JsonFile { get; init; }
 
     /// <summary>The kernel log goes to standard error as it grows.</summary>

@@ -14,6 +14,8 @@ internal sealed class RunSession : IDisposable
     private readonly ForwardedSignals _signals = new();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly List<(CopyOut Copy, string? Error)> _copies = [];
+    private TestPlatformLink? _testPlatform;
+    private GuestLease? _lease;
     private Guest? _guest;
     private TimeSpan _command;
     private TimeSpan _shutdown;
@@ -30,11 +32,16 @@ internal sealed class RunSession : IDisposable
         if (request.Guest.KernelLogFile is { } log)
             await OutputFile.Create(log, "--kernel-log").DisposeAsync();
         using var session = new RunSession(request);
+        using ParentWatch? parent = request.EndsWithParent ? new ParentWatch(session._signals.Stop) : null;
         return await session.RunAsync(report);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _signals.Dispose();
+    public void Dispose()
+    {
+        _lease?.Dispose();
+        _signals.Dispose();
+    }
 
     private async Task<int> RunAsync(RunReport? report)
     {
@@ -74,9 +81,11 @@ internal sealed class RunSession : IDisposable
             GuestOptions options = _request.Guest;
             options = options with
             {
-                KernelResolution = new KernelResolveOptions { Progress = progress, LockFile = LockFile.For(options.Kernel) },
+                KernelResolution = new KernelResolveOptions { Progress = progress, LockFile = _request.LockFile, Offline = _request.Offline },
                 KernelLogListener = _request.ShowKernelLog ? ShowLogLine : null,
             };
+            if (_request.WaitsForRoom)
+                _lease = await GuestLimit.Shared.AcquireAsync(options.Memory, _signals.Stopped);
             _guest = await new GuestBuilder(options).StartAsync(_signals.Stopped);
         }
 
@@ -97,6 +106,8 @@ internal sealed class RunSession : IDisposable
             Terminal = _request.Terminal ? RawTerminal.Size : null,
             Timeout = _request.Timeout,
         };
+        _testPlatform = _request.TestPlatformSocket is { } socket ? await TestPlatformLink.OpenAsync(guest, socket, _signals.Stopped) : null;
+        _ = _testPlatform?.Lost.ContinueWith(_ => _signals.Stop(), TaskScheduler.Default);
         long start = Stopwatch.GetTimestamp();
         GuestProcess process = await guest.StartProcessAsync(options, _signals.Stopped);
         _signals.ForwardTo(process);
@@ -109,6 +120,8 @@ internal sealed class RunSession : IDisposable
             GuestExit exit = await process.WaitAsync(_signals.Stopped);
             _command = Stopwatch.GetElapsedTime(start);
             await output.WaitAsync(_signals.Stopped);
+            if (_testPlatform is not null)
+                await Task.WhenAny(_testPlatform.FinishAsync(_signals.Stopped), Task.Delay(FailureDrain));
             return streams.Judge(exit);
         }
         catch
@@ -127,8 +140,20 @@ internal sealed class RunSession : IDisposable
     {
         foreach (CopyOut copy in _request.CopiesOut)
             _copies.Add((copy, await CopyOutAsync(guest, copy, outcome)));
+        if (_testPlatform is not null)
+        {
+            if (outcome.GuestAnswers && !_signals.Stopped.IsCancellationRequested)
+            {
+                foreach (string problem in await _testPlatform.BringAttachmentsAsync(guest, _signals.Stopped))
+                    Message.Warning(problem);
+            }
+
+            await _testPlatform.DisposeAsync();
+        }
+
         long start = Stopwatch.GetTimestamp();
-        await guest.DisposeAsync();
+        // Nobody waits for a guest whose run was broken off, least of all when the process that wanted it is gone.
+        await (_request.EndsWithParent && _signals.Stopped.IsCancellationRequested ? guest.DisposeAtOnceAsync() : guest.DisposeAsync());
         _shutdown = Stopwatch.GetElapsedTime(start);
         _reports = guest.KernelLog.Reports;
 

@@ -64,6 +64,23 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         return new BootPlan(start, setup);
     }
 
+    /// <summary>Checks the paths of mounts and artifacts.</summary>
+    /// <exception cref="ArgumentException">One makes no sense.</exception>
+    public static void ValidateFiles(GuestOptions options)
+    {
+        foreach (string path in options.Mounts.Select(m => m.GuestPath).Concat(options.Artifacts.Select(a => a.GuestPath)))
+        {
+            if (!path.StartsWith('/') || path.Contains("/../", StringComparison.Ordinal) || path.EndsWith("/..", StringComparison.Ordinal))
+                throw new ArgumentException($"\"{path}\" is not an absolute path in the guest");
+        }
+
+        foreach (string path in options.Mounts.Select(m => m.HostPath).Concat(options.Artifacts.Select(a => a.HostPath)))
+        {
+            if (!Path.Exists(path))
+                throw new ArgumentException($"\"{path}\" does not exist on the host");
+        }
+    }
+
     private static List<string> Arguments(GuestOptions options, GuestKernel kernel)
     {
         List<string> arguments =
@@ -123,18 +140,7 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
                 throw new ArgumentException($"the kernel argument \"{argument}\" is the runner's own: use the option for it, or leave it out");
         }
 
-        foreach (string path in options.Mounts.Select(m => m.GuestPath).Concat(options.Artifacts.Select(a => a.GuestPath)))
-        {
-            if (!path.StartsWith('/') || path.Contains("/../", StringComparison.Ordinal) || path.EndsWith("/..", StringComparison.Ordinal))
-                throw new ArgumentException($"\"{path}\" is not an absolute path in the guest");
-        }
-
-        foreach (string path in options.Mounts.Select(m => m.HostPath).Concat(options.Artifacts.Select(a => a.HostPath)))
-        {
-            if (!Path.Exists(path))
-                throw new ArgumentException($"\"{path}\" does not exist on the host");
-        }
-
+        ValidateFiles(options);
         foreach ((string name, string value) in options.Environment)
         {
             if (name.Length == 0 || name.Contains('=') || name.Contains('\0') || value.Contains('\0'))

@@ -9,6 +9,7 @@ internal sealed class ChannelStream
     private readonly GuestChannel _channel;
     private readonly InputWriter _input;
     private readonly TaskCompletionSource<int> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<GuestExit> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ChannelStream(uint number, GuestChannel channel, SafeFileHandle spool)
@@ -21,6 +22,7 @@ internal sealed class ChannelStream
         // Waiting for the end is optional; not waiting must not end in an unobserved exception.
         _ = _exited.Task.ContinueWith(t => t.Exception, TaskScheduler.Default);
         _ = _started.Task.ContinueWith(t => t.Exception, TaskScheduler.Default);
+        _ = _connected.Task.ContinueWith(t => t.Exception, TaskScheduler.Default);
     }
 
     public uint Number { get; }
@@ -31,8 +33,14 @@ internal sealed class ChannelStream
 
     public OutputReader Error { get; }
 
+    /// <summary>Where what the stream's command does is noted; null for nowhere.</summary>
+    public GuestTranscript.Entry? Transcript { get; set; }
+
     /// <summary>The guest's process number.</summary>
     public Task<int> Started => _started.Task;
+
+    /// <summary>Done when somebody in the guest has connected to the stream's socket.</summary>
+    public Task Connected => _connected.Task;
 
     /// <summary>The end of the stream; everything it put out has arrived by then.</summary>
     public Task<GuestExit> Exited => _exited.Task;
@@ -46,9 +54,11 @@ internal sealed class ChannelStream
         switch (frame.Type)
         {
             case FrameType.Stdout:
+                Transcript?.Output.Add(payload);
                 Output.Add(payload);
                 return false;
             case FrameType.Stderr:
+                Transcript?.Error.Add(payload);
                 Error.Add(payload);
                 return false;
             case FrameType.InputWindow:
@@ -57,11 +67,16 @@ internal sealed class ChannelStream
             case FrameType.Started:
                 _started.TrySetResult((int)StartedMessage.Decode(payload).ProcessId);
                 return false;
+            case FrameType.Connected:
+                _connected.TrySetResult();
+                return false;
             case FrameType.Exited:
                 ExitedMessage exit = ExitedMessage.Decode(payload);
                 _started.TrySetResult(0);
                 End(null);
-                _exited.TrySetResult(exit.Signal == 0 ? new GuestExit((int)exit.Code, null) : new GuestExit(128 + (int)exit.Signal, (int)exit.Signal));
+                GuestExit end = exit.Signal == 0 ? new GuestExit((int)exit.Code, null) : new GuestExit(128 + (int)exit.Signal, (int)exit.Signal);
+                Transcript?.End(end.ToString());
+                _exited.TrySetResult(end);
                 return true;
             case FrameType.Failed:
                 FailedMessage failure = FailedMessage.Decode(payload);
@@ -76,7 +91,9 @@ internal sealed class ChannelStream
     public void Fail(Exception error)
     {
         End(error);
+        Transcript?.End(error is GuestException { Summary.Length: > 0 } known ? known.Summary : error.Message);
         _started.TrySetException(error);
+        _connected.TrySetException(error);
         _exited.TrySetException(error);
     }
 

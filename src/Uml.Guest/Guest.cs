@@ -40,7 +40,7 @@ public sealed class Guest : IAsyncDisposable
     }
 
     /// <summary>What was asked for.</summary>
-    public GuestOptions Options { get; }
+    public GuestOptions Options { get; private set; }
 
     /// <summary>The kernel that runs.</summary>
     public GuestKernel Kernel { get; }
@@ -76,7 +76,11 @@ public sealed class Guest : IAsyncDisposable
         return exit is null ? null : exit.Signal == 0 ? new GuestExit((int)exit.Code, null) : new GuestExit(128 + (int)exit.Signal, (int)exit.Signal);
     }
 
-    internal static async Task<Guest> StartAsync(GuestOptions options, CancellationToken cancellationToken)
+    internal static Task<Guest> StartAsync(GuestOptions options, CancellationToken cancellationToken) =>
+        StartAsync(options, System.IO.Directory.GetCurrentDirectory(), cancellationToken);
+
+    /// <summary>Starts a guest as if the current directory were another one.</summary>
+    internal static async Task<Guest> StartAsync(GuestOptions options, string currentDirectory, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
         cancellationToken.ThrowIfCancellationRequested();
@@ -88,7 +92,7 @@ public sealed class Guest : IAsyncDisposable
             MemoryDirectory.Find(options.Memory),
             Initramfs.Ensure(agent, store.Root),
             options.Name ?? $"uml-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}",
-            System.IO.Directory.GetCurrentDirectory());
+            currentDirectory);
         BootPlan plan = BootPlan.Create(options, kernel, host);
         TimeSpan planned = clock.Elapsed;
 
@@ -226,6 +230,17 @@ public sealed class Guest : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Makes a unix socket in the guest whose connections reach a unix stream socket of the host, so that a program in the guest
+    /// can talk to one on the host. Bytes pass in both directions; descriptors and credentials do not.
+    /// </summary>
+    /// <param name="guestPath">Absolute path in the guest, at most 107 bytes. A socket that is there is replaced; anyone in the guest may connect.</param>
+    /// <param name="hostPath">The host's socket, connected to anew for each connection in the guest.</param>
+    /// <param name="cancellationToken">Stops waiting for the guest.</param>
+    /// <exception cref="ExecException">The socket cannot be made in the guest; the message says why.</exception>
+    public Task<SocketForward> ForwardSocketAsync(string guestPath, string hostPath, CancellationToken cancellationToken = default) =>
+        SocketForward.OpenAsync(this, guestPath, hostPath, cancellationToken);
+
     /// <summary>What the guest's processes are doing, for people: state, where each waits in the kernel, its kernel stack.</summary>
     /// <param name="cancellationToken">Stops waiting for the answer.</param>
     public Task<string> InspectAsync(CancellationToken cancellationToken = default) => InspectAsync([]).WaitAsync(cancellationToken);
@@ -235,6 +250,30 @@ public sealed class Guest : IAsyncDisposable
     {
         lock (_streams)
             _disposal ??= StopAsync();
+        return new ValueTask(_disposal);
+    }
+
+    /// <summary>Where the commands from now on are noted; null for nowhere.</summary>
+    internal GuestTranscript? Transcript { get; set; }
+
+    /// <summary>Whether the guest's kernel runs.</summary>
+    internal bool IsAlive => !_supervisor.Exited.IsCompleted && !_death.IsCompleted;
+
+    /// <summary>Makes a guest that was booted ahead, without artifacts, the one that is asked for now.</summary>
+    /// <param name="options">What is asked for; equal to what was booted but for the artifacts.</param>
+    /// <param name="cancellationToken">Stops copying artifacts.</param>
+    internal async Task EquipAsync(GuestOptions options, CancellationToken cancellationToken)
+    {
+        BootPlan.ValidateFiles(options);
+        Options = options;
+        await CopyArtifactsAsync(cancellationToken);
+    }
+
+    /// <summary>Takes the guest down without giving it time for anything.</summary>
+    internal ValueTask DisposeAtOnceAsync()
+    {
+        lock (_streams)
+            _disposal ??= KillAsync();
         return new ValueTask(_disposal);
     }
 
@@ -321,6 +360,11 @@ public sealed class Guest : IAsyncDisposable
             throw await BootFailureAsync($"The guest broke the protocol: {e.Message}");
         }
 
+        await CopyArtifactsAsync(cancellationToken);
+    }
+
+    private async Task CopyArtifactsAsync(CancellationToken cancellationToken)
+    {
         foreach (GuestArtifact artifact in Options.Artifacts)
             await CopyInAsync(artifact.HostPath, artifact.GuestPath, cancellationToken);
     }
@@ -387,12 +431,14 @@ public sealed class Guest : IAsyncDisposable
 
         ChannelStream stream = OpenStream();
         var process = new GuestProcess(this, stream, options);
+        string workingDirectory = options.WorkingDirectory ?? Options.WorkingDirectory ?? _callerDirectory ?? "";
+        stream.Transcript = Transcript?.Begin(options, workingDirectory);
         var writer = new MessageWriter();
         new ExecMessage
         {
             Arguments = options.Arguments,
             Environment = [.. Options.Environment.SetItems(options.Environment).Select(v => $"{v.Key}={v.Value}")],
-            WorkingDirectory = options.WorkingDirectory ?? Options.WorkingDirectory ?? _callerDirectory ?? "",
+            WorkingDirectory = workingDirectory,
             User = options.User ?? "",
             Stdin = options.RedirectStandardInput,
             Terminal = options.Terminal is not null,
@@ -408,7 +454,7 @@ public sealed class Guest : IAsyncDisposable
         return process;
     }
 
-    private ChannelStream OpenStream()
+    internal ChannelStream OpenStream()
     {
         ObjectDisposedException.ThrowIf(_stopping, this);
         var stream = new ChannelStream(NextStream(), _channel, _spool!);

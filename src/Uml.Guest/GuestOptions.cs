@@ -82,6 +82,36 @@ public sealed record GuestOptions
 
     /// <summary>The kernel used when nothing names one.</summary>
     public static KernelReference DefaultKernel => "debian:sid";
+
+    /// <summary>Whether both describe the same guest: lists are equal when their elements are.</summary>
+    public bool Equals(GuestOptions? other) =>
+        other is not null
+        && Kernel == other.Kernel
+        && KernelResolution == other.KernelResolution
+        && Root == other.Root
+        && Memory == other.Memory
+        && Cpus == other.Cpus
+        && KernelArguments.SequenceEqual(other.KernelArguments, StringComparer.Ordinal)
+        && FastBoot == other.FastBoot
+        && Ptrace == other.Ptrace
+        && Mounts.SequenceEqual(other.Mounts)
+        && Artifacts.SequenceEqual(other.Artifacts)
+        && Environment.SequenceEqual(other.Environment)
+        && WorkingDirectory == other.WorkingDirectory
+        && Hostname == other.Hostname
+        && Clock == other.Clock
+        && BootTimeout == other.BootTimeout
+        && ShutdownTimeout == other.ShutdownTimeout
+        && CommandTimeout == other.CommandTimeout
+        && KernelLogFile == other.KernelLogFile
+        && KernelLogListener == other.KernelLogListener
+        && Confine == other.Confine
+        && Name == other.Name
+        && ReferenceEquals(Logger, other.Logger);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() =>
+        HashCode.Combine(Kernel, Root, Memory, Cpus, KernelArguments.Length, Mounts.Length, Artifacts.Length, Hostname);
 }
 
 /// <summary>How a share behaves when the guest writes.</summary>

@@ -76,6 +76,9 @@ public sealed class GuestProcess
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
+            // Who writes down what commands do wants to know what this one was doing.
+            if (_guest.Transcript is { } transcript)
+                transcript.StateAtCancellation = await _guest.InspectAsync([_stream.Number]);
             Signal(9);
             throw;
         }

@@ -18,6 +18,9 @@ internal static unsafe partial class Native
 
     public static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);
 
+    /// <summary>Whether the calling user may execute the file, noexec mounts considered.</summary>
+    public static bool IsExecutable(string path) => access(path, 1) == 0;
+
     /// <summary>A connected pair of stream sockets; both ends close on exec.</summary>
     public static (SafeSocketHandle First, SafeSocketHandle Second) SocketPair()
     {
@@ -137,6 +140,7 @@ internal static unsafe partial class Native
     [DllImport("libc")] private static extern int fcntl(int fd, int command, nint argument);
     [DllImport("libc")] private static extern int close(int fd);
     [DllImport("libc")] private static extern int waitpid(int pid, int* status, int options);
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int access(string path, int mode);
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int open(string path, int flags, int mode);
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int openat(int directory, string path, int flags, int mode);
     [DllImport("libc")] private static extern int ftruncate(int fd, long length);

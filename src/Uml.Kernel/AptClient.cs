@@ -43,7 +43,16 @@ internal sealed class AptClient
             return DebianArchive.Choose(mirror, [], [], File.Exists, _reference);
 
         string aptConfig = _host.Find("apt-config", "apt", _reference);
-        ExternalResult where = await RunAsync(aptConfig, ["shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d"], null, cancellationToken);
+        ExternalResult where;
+        try
+        {
+            where = await RunAsync(aptConfig, ["shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d"], null, cancellationToken);
+        }
+        catch (ExternalProgramException e)
+        {
+            throw new KernelException($"{_reference} cannot be fetched: {e.Message}; mend apt's configuration (apt-config dump), or write file:PATH for a kernel that is here.", e) { Problem = KernelProblem.Unavailable };
+        }
+
         List<string> files = [];
         foreach (string line in where.StandardOutput.Split('\n'))
         {
@@ -114,7 +123,7 @@ internal sealed class AptClient
         }
         catch (ExternalProgramException e)
         {
-            throw new KernelException($"{_reference} cannot be fetched from {from}: {WhyUpdateFailed(e, suite)}", e);
+            throw new KernelException($"{_reference} cannot be fetched from {from}: {WhyUpdateFailed(e, suite)}", e) { Problem = HasNoSuite(e) ? KernelProblem.NotFound : KernelProblem.Unavailable };
         }
 
         // A source that only looks like Debian's is found out here, before anything of it is used.
@@ -141,9 +150,10 @@ internal sealed class AptClient
         }
 
         throw new KernelException(
-            result.ExitCode == 0 || result.StandardError.Contains("Unable to locate package", StringComparison.Ordinal)
+            HasNoPackage(result)
                 ? $"{_reference} cannot be fetched: the suite {suite} has no package {name} for amd64; use another suite, such as debian:sid."
-                : $"{_reference} cannot be fetched: {Errors(result.StandardError)}.");
+                : $"{_reference} cannot be fetched: {Errors(result.StandardError)}.")
+        { Problem = HasNoPackage(result) ? KernelProblem.NotFound : KernelProblem.Unavailable };
     }
 
     /// <summary>Downloads packages; apt checks them against the signed index.</summary>
@@ -173,7 +183,7 @@ internal sealed class AptClient
         }
         catch (ExternalProgramException e)
         {
-            throw new KernelException($"{_reference} cannot be fetched: {Errors(e.StandardError)}; try again, or see to the network and the free space in {_directory}.", e);
+            throw new KernelException($"{_reference} cannot be fetched: {Errors(e.StandardError)}; try again, or see to the network and the free space in {_directory}.", e) { Problem = KernelProblem.Unavailable };
         }
     }
 
@@ -193,7 +203,7 @@ internal sealed class AptClient
         }
         catch (ExternalProgramException e)
         {
-            throw new KernelException($"{_reference} cannot be unpacked: {OneLine.Of(e)}; see to the free space in {_directory}.", e);
+            throw new KernelException($"{_reference} cannot be unpacked: {OneLine.Of(e)}; see to the free space in {_directory}.", e) { Problem = KernelProblem.Unavailable };
         }
     }
 
@@ -264,12 +274,18 @@ internal sealed class AptClient
         return errors.Length > 0 && errors.All(e => e.StartsWith("Release file for", StringComparison.Ordinal) && e.Contains("is expired", StringComparison.Ordinal));
     }
 
+    private static bool HasNoPackage(ExternalResult result) =>
+        result.ExitCode == 0 || result.StandardError.Contains("Unable to locate package", StringComparison.Ordinal);
+
+    private static bool HasNoSuite(ExternalProgramException e) =>
+        (e.StandardError + e.StandardOutput).Contains("does not have a Release file", StringComparison.Ordinal);
+
     private string WhyUpdateFailed(ExternalProgramException e, string suite)
     {
         string errors = Errors(e.StandardError.Length > 0 ? e.StandardError : e.StandardOutput);
         if (errors.Contains("NO_PUBKEY", StringComparison.Ordinal) || errors.Contains("is not signed", StringComparison.Ordinal) || errors.Contains("couldn't be verified", StringComparison.Ordinal))
             return $"its signature does not match the keys of this host ({errors}); install or upgrade the package 'debian-archive-keyring'.";
-        if (errors.Contains("does not have a Release file", StringComparison.Ordinal))
+        if (HasNoSuite(e))
             return $"it has no suite {suite}; write an existing one, such as debian:sid.";
         if (errors.Contains("not valid yet", StringComparison.Ordinal))
             return $"its index is from the future ({errors}); set this host's clock.";

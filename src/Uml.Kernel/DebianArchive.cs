@@ -39,7 +39,7 @@ internal static class DebianArchive
             if (!Uri.TryCreate(mirror.Trim(), UriKind.Absolute, out _) || mirror.Trim().Any(c => char.IsWhiteSpace(c) || char.IsControl(c)))
                 throw new KernelException($"{reference} cannot be fetched: {MirrorVariable} is '{mirror.ReplaceLineEndings(" ")}', which is no URI; give it the address of a Debian mirror.");
             if (keyring is null)
-                throw new KernelException($"{reference} cannot be fetched: the keys of Debian's archive are missing; install the package 'debian-archive-keyring'.");
+                throw new KernelException($"{reference} cannot be fetched: the keys of Debian's archive are missing; install the package 'debian-archive-keyring'.") { Problem = KernelProblem.Unavailable };
             return
             [
                 new AptSource
@@ -66,6 +66,7 @@ internal static class DebianArchive
             ? throw new KernelException(
                 $"{reference} cannot be fetched: this host's apt has no source for Debian's archive; set {MirrorVariable} to the address of a Debian mirror"
                 + " (and install the package 'debian-archive-keyring'), or name a kernel executable with file:PATH.")
+            { Problem = KernelProblem.Unavailable }
             : chosen;
     }
 

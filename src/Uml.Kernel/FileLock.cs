@@ -1,10 +1,18 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Uml.CI;
 
 /// <summary>An exclusive lock between processes, gone with its holder however that ends (flock).</summary>
-internal sealed class FileLock : IDisposable
+internal sealed partial class FileLock : IDisposable
 {
+    private const int LockExclusive = 2;
+    private const int LockNonBlocking = 4;
+    private const int ErrnoWouldBlock = 11;
+    private const int ErrnoNoEntry = 2;
+    private const int ErrnoInterrupted = 4;
+
     private readonly SafeFileHandle _handle;
 
     private FileLock(SafeFileHandle handle) => _handle = handle;
@@ -14,10 +22,10 @@ internal sealed class FileLock : IDisposable
     {
         // Not opened by .NET, which uses flock for its own ideas of sharing. The file stays where it is when the lock is
         // given back: removing it would let two processes lock two files of one name.
-        SafeFileHandle handle = Native.OpenForLock(path);
+        SafeFileHandle handle = Open(path, create: true)!;
         try
         {
-            if (Native.TryLock(handle))
+            if (TryLock(handle))
             {
                 FileLock taken = new(handle);
                 handle = null!;
@@ -46,5 +54,50 @@ internal sealed class FileLock : IDisposable
         }
     }
 
+    /// <summary>Whether somebody holds the lock; nobody holds that of a file that does not exist.</summary>
+    public static bool IsHeld(string path)
+    {
+        using SafeFileHandle? handle = Open(path, create: false);
+        return handle is not null && !TryLock(handle);
+    }
+
     public void Dispose() => _handle.Dispose();
+
+    private static SafeFileHandle? Open(string path, bool create)
+    {
+        const int ReadWrite = 2, Create = 0x40, CloseOnExec = 0x80000;
+        while (true)
+        {
+            int fd = open(path, ReadWrite | CloseOnExec | (create ? Create : 0), 0x1B6 /* 0666, less the umask */);
+            if (fd >= 0)
+                return new SafeFileHandle(fd, ownsHandle: true);
+            int error = Marshal.GetLastPInvokeError();
+            if (error == ErrnoNoEntry && !create)
+                return null;
+            if (error != ErrnoInterrupted)
+                throw new IOException($"{path} cannot be opened: {new Win32Exception(error).Message}");
+        }
+    }
+
+    private static bool TryLock(SafeFileHandle file)
+    {
+        int fd = (int)file.DangerousGetHandle();
+        while (true)
+        {
+            if (flock(fd, LockExclusive | LockNonBlocking) == 0)
+                return true;
+            int error = Marshal.GetLastPInvokeError();
+            if (error == ErrnoInterrupted)
+                continue;
+            if (error == ErrnoWouldBlock)
+                return false;
+            throw new IOException("Locking a file failed: " + new Win32Exception(error).Message + ".");
+        }
+    }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags, uint mode);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int flock(int fd, int operation);
 }

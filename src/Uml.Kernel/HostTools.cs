@@ -18,5 +18,6 @@ internal sealed record HostTools
     public string Find(string program, string package, string reference) =>
         ExternalProgram.Find(program, Variable("PATH"))
         ?? throw new KernelException(
-            $"{reference} cannot be fetched: the program {program} is not installed; install the package '{package}', or name a kernel executable with file:PATH.");
+            $"{reference} cannot be fetched: the program {program} is not installed; install the package '{package}', or name a kernel executable with file:PATH.")
+        { Problem = KernelProblem.Unavailable };
 }

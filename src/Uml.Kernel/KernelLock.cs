@@ -29,6 +29,43 @@ public sealed class KernelLock
     /// <summary>What is pinned, by reference in its full form.</summary>
     public ImmutableSortedDictionary<string, KernelLockEntry> Entries { get; }
 
+    /// <summary>
+    /// The lock file in the directory or, inside a git work tree, in the nearest parent up to the tree's root; null if there is
+    /// none. Outside of one the parents belong to anybody.
+    /// </summary>
+    /// <param name="directory">An absolute path.</param>
+    public static string? FindFile(string directory)
+    {
+        ArgumentNullException.ThrowIfNull(directory);
+        string? root = RootOf(directory);
+        for (string? current = directory; current is not null; current = Path.GetDirectoryName(current))
+        {
+            string path = Path.Combine(current, FileName);
+            if (File.Exists(path))
+                return path;
+            if (root is null || current == root)
+                break;
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// The lock file that pins a kernel for what is in the directory; null if there is none. A kernel under development changes from
+    /// one use to the next: what a path stands for is not pinned.
+    /// </summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="directory">An absolute path.</param>
+    public static string? FindFile(KernelReference kernel, string directory)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        return kernel.Source == KernelSource.File ? null : FindFile(directory);
+    }
+
+    /// <summary>The lock file that holds in the directory, or where a new one belongs: the root of the git work tree, else the directory.</summary>
+    /// <param name="directory">An absolute path.</param>
+    public static string FindOrPlaceFile(string directory) => FindFile(directory) ?? Path.Combine(RootOf(directory) ?? directory, FileName);
+
     /// <summary>Reads a lock file; one that does not exist pins nothing.</summary>
     /// <exception cref="KernelException">The file cannot be read or is damaged.</exception>
     public static KernelLock Load(string path)
@@ -121,6 +158,15 @@ public sealed class KernelLock
         {
             throw new KernelException($"The lock file {path} cannot be written: {OneLine.Of(e)}", e);
         }
+    }
+
+    private static string? RootOf(string directory)
+    {
+        // A file in linked work trees and submodules.
+        string? current = directory;
+        while (current is not null && !Path.Exists(Path.Combine(current, ".git")))
+            current = Path.GetDirectoryName(current);
+        return current;
     }
 
     private static KernelException Damaged(string path, string problem, Exception? inner) =>

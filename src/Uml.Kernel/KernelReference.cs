@@ -43,7 +43,7 @@ public sealed record KernelReference
     public static KernelReference Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return Read(text, out KernelReference? reference) is { } problem ? throw new KernelException(problem) : reference!;
+        return Read(text, out KernelReference? reference) is { } problem ? throw new KernelException(problem) { Problem = KernelProblem.InvalidReference } : reference!;
     }
 
     /// <summary>Reads a reference; false when the text is none.</summary>

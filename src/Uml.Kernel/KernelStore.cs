@@ -92,7 +92,7 @@ public sealed class KernelStore
         options ??= new KernelResolveOptions();
         cancellationToken.ThrowIfCancellationRequested();
         if (!_host.IsX64)
-            throw new KernelException($"{reference} cannot be used: User-mode Linux runs on x86-64 only, and this machine is none.");
+            throw new KernelException($"{reference} cannot be used: User-mode Linux runs on x86-64 only, and this machine is none.") { Problem = KernelProblem.Unavailable };
         try
         {
             KernelLock pins = options.LockFile is null ? KernelLock.Empty : KernelLock.Load(options.LockFile);
@@ -110,6 +110,7 @@ public sealed class KernelStore
                             pin is null
                                 ? $"{reference} is not in the kernel store {Root} and the network may not be used: pull it first (uml kernel pull {reference})."
                                 : $"{reference} is pinned to {pin.Release} ({pin.Sha256[..12]}), which is not in the kernel store {Root}, and the network may not be used: pull it first (uml kernel pull {reference}).")
+                        { Problem = KernelProblem.Unavailable }
                         : await FetchAsync(reference, options, pin, cancellationToken));
             }
 
@@ -119,7 +120,7 @@ public sealed class KernelStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new KernelException($"{reference} cannot be provided from the kernel store {Root}: {OneLine.Of(e).TrimEnd('.')}; see to its free space and permissions, or set UML_CACHE to another directory.", e);
+            throw new KernelException($"{reference} cannot be provided from the kernel store {Root}: {OneLine.Of(e).TrimEnd('.')}; see to its free space and permissions, or set UML_CACHE to another directory.", e) { Problem = KernelProblem.Unavailable };
         }
     }
 
@@ -318,7 +319,7 @@ public sealed class KernelStore
         if (Directory.Exists(path))
             throw new KernelException($"{reference}: {path} is a directory; name the kernel executable in it.");
         if (Native.Identify(path, followLink: true) is not { } identity)
-            throw new KernelException($"{reference}: {path} does not exist; name an existing kernel executable, or debian:sid.");
+            throw new KernelException($"{reference}: {path} does not exist; name an existing kernel executable, or debian:sid.") { Problem = KernelProblem.NotFound };
         if (!Native.IsReadable(path))
             throw new KernelException($"{reference}: {path} cannot be read by this user; make it readable (chmod +r).");
 
@@ -533,7 +534,7 @@ public sealed class KernelStore
         if (result.ExitCode != 0)
         {
             string words = string.Join(" | ", result.StandardError.Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(3));
-            throw new KernelException($"{reference} does not run on this host, not even with its own C library (status {result.ExitCode}: {words}); use an older suite, such as debian:bookworm.");
+            throw new KernelException($"{reference} does not run on this host, not even with its own C library (status {result.ExitCode}: {words}); use an older suite, such as debian:bookworm.") { Problem = KernelProblem.Unavailable };
         }
     }
 

@@ -8,10 +8,6 @@ namespace Uml.CI;
 internal static unsafe partial class Native
 {
     public const int SigTerm = 15;
-    private const int LockExclusive = 2;
-    private const int LockNonBlocking = 4;
-    private const int ErrnoWouldBlock = 11;
-    private const int ErrnoInterrupted = 4;
     private const int AtFdCwd = -100;
     private const int AtSymlinkNoFollow = 0x100;
     private const uint StatxBasicStats = 0x7ff;
@@ -26,38 +22,6 @@ internal static unsafe partial class Native
     public static uint UserId => geteuid();
 
     public static int Signal(int process, int signal) => kill(process, signal);
-
-    /// <summary>Opens or creates a file that is only there to be locked.</summary>
-    public static SafeFileHandle OpenForLock(string path)
-    {
-        const int ReadWrite = 2, Create = 0x40, CloseOnExec = 0x80000;
-        while (true)
-        {
-            int fd = open(path, ReadWrite | Create | CloseOnExec, 0x1B6 /* 0666, less the umask */);
-            if (fd >= 0)
-                return new SafeFileHandle(fd, ownsHandle: true);
-            int error = Marshal.GetLastPInvokeError();
-            if (error != ErrnoInterrupted)
-                throw new IOException($"{path} cannot be opened: {new Win32Exception(error).Message}");
-        }
-    }
-
-    /// <summary>Takes an exclusive flock; false when someone else holds it.</summary>
-    public static bool TryLock(SafeFileHandle file)
-    {
-        int fd = (int)file.DangerousGetHandle();
-        while (true)
-        {
-            if (flock(fd, LockExclusive | LockNonBlocking) == 0)
-                return true;
-            int error = Marshal.GetLastPInvokeError();
-            if (error == ErrnoInterrupted)
-                continue;
-            if (error == ErrnoWouldBlock)
-                return false;
-            throw new IOException("Locking a file failed: " + new Win32Exception(error).Message + ".");
-        }
-    }
 
     /// <summary>True when the calling user may write in the directory (read-only file systems considered).</summary>
     public static bool IsWritable(string directory) => access(directory, 2 | 1) == 0;
@@ -108,12 +72,6 @@ internal static unsafe partial class Native
             return null;
         }
     }
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int open(string path, int flags, uint mode);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int flock(int fd, int operation);
 
     [LibraryImport("libc")]
     private static partial uint geteuid();

@@ -46,7 +46,7 @@ internal static class StoreRoot
             problem += $", {directory} {again}";
         }
 
-        throw new KernelException($"There is no directory to keep kernels in: {problem}; set UML_CACHE to a directory that can be written and executed from.");
+        throw new KernelException($"There is no directory to keep kernels in: {problem}; set UML_CACHE to a directory that can be written and executed from.") { Problem = KernelProblem.Unavailable };
     }
 
     /// <summary>What keeps a directory from being the store, as "... is not writable"; null when nothing does.</summary>

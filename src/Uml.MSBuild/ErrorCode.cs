@@ -1,3 +1,5 @@
+using System.Reflection;
+
 namespace Uml.CI.MSBuild;
 
 /// <summary>The codes of the errors that tasks log. docs/dotnet.md has what to do about each.</summary>
@@ -11,7 +13,13 @@ internal static class ErrorCode
     public const string CommandNotStarted = "UML0006";
     public const string BadParameter = "UML0007";
     public const string KernelUnavailable = "UML0008";
+    public const string BadItem = "UML0009";
+    public const string BadLockFile = "UML0010";
+    public const string KernelNotice = "UML0011";
+
+    private static readonly string Document =
+        typeof(ErrorCode).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(a => a.Key == "ErrorDocument")?.Value ?? "docs/dotnet.md";
 
     /// <summary>Where the documentation has the code.</summary>
-    public static string HelpLink(string code) => "docs/dotnet.md#" + code.ToLowerInvariant();
+    public static string HelpLink(string code) => $"{Document}#{code.ToLowerInvariant()}";
 }

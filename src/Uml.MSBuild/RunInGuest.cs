@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Microsoft.Build.Framework;
@@ -13,29 +12,17 @@ namespace Uml.CI.MSBuild;
 /// where they have MSBuild's format; a status other than 0 fails the build.
 /// </summary>
 /// <remarks>
-/// The task resolves relative paths by the current directory, which MSBuild sets to the project's for a task that does not
-/// declare itself multi-threadable; under -mt such a task gets a process of its own. Declaring it would need an interface that
-/// the MSBuild of the first .NET 10 SDKs does not have.
+/// Relative paths in <see cref="Artifacts"/>, <see cref="Mounts"/> and <see cref="KernelLog"/> are MSBuild's to complete: they start
+/// at the project's directory. Those in <see cref="Kernel"/>, <see cref="Root"/> and <see cref="GuestTask.LockFile"/> start at the
+/// directory of <see cref="GuestTask.ProjectFile"/>; without it at the current one, which MSBuild sets to the project's for a task
+/// that does not declare itself multi-threadable; under -mt such a task gets a process of its own. Declaring it would need the
+/// project's directory without ProjectFile, and for that an interface which the MSBuild of the first .NET 10 SDKs does not have.
 /// </remarks>
-public sealed class RunInGuest : Microsoft.Build.Utilities.Task, ICancelableTask, IDisposable
+public sealed class RunInGuest : GuestTask
 {
-    // As many lines may wait for the logger; then the command waits.
-    private const int WaitingLines = 10_000;
-
     private static readonly SearchValues<char> ItemCharacters = SearchValues.Create("%*?@$();'\\");
 
-    private readonly CancellationTokenSource _cancellation = new();
-    private readonly BlockingCollection<Line> _lines = new(WaitingLines);
     private readonly List<ITaskItem> _console = [];
-
-    private enum LineKind
-    {
-        Output,
-        Error,
-        Progress,
-    }
-
-    private readonly record struct Line(LineKind Kind, string Text);
 
     /// <summary>The kernel: <c>debian:sid</c>, <c>file:PATH</c> or a path. Default: the variable UML_KERNEL, else <c>debian:sid</c>.</summary>
     public string? Kernel { get; set; }
@@ -96,33 +83,21 @@ public sealed class RunInGuest : Microsoft.Build.Utilities.Task, ICancelableTask
     [Output]
     public ITaskItem[] ConsoleOutput => [.. _console];
 
-    /// <summary>Ends the guest. MSBuild calls this when the build is cancelled.</summary>
-    public void Cancel()
-    {
-        try
-        {
-            _cancellation.Cancel();
-        }
-        catch (ObjectDisposedException)
-        {
-            // The task has ended already.
-        }
-    }
+    /// <summary>The file that errors are about; null for where the task stands.</summary>
+    internal string? ErrorFile { get; init; }
+
+    /// <summary>The command's name in errors; null for the command itself.</summary>
+    internal string? Title { get; init; }
 
     /// <inheritdoc/>
     public override bool Execute()
     {
-        using Timer? parentWatch = TaskHost.WatchParent(Cancel);
         try
         {
             (GuestBuilder builder, ExecOptions command) = Describe();
-            Task<GuestExit> running = Task.Run(() => RunAsync(builder, command));
-            // Loggers are told from the thread MSBuild gave us.
-            foreach (Line line in _lines.GetConsumingEnumerable())
-                Write(line);
-            Report(running.GetAwaiter().GetResult(), command);
+            Report(Run(cancellation => RunAsync(builder, command, cancellation)), command);
         }
-        catch (OperationCanceledException) when (_cancellation.IsCancellationRequested)
+        catch (OperationCanceledException) when (IsCancelled)
         {
             Log.LogMessage(MessageImportance.High, "The build was cancelled; the guest has ended.");
             return false;
@@ -143,56 +118,11 @@ public sealed class RunInGuest : Microsoft.Build.Utilities.Task, ICancelableTask
         return !Log.HasLoggedErrors;
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    private protected override void Write(Line line)
     {
-        _cancellation.Dispose();
-        _lines.Dispose();
-    }
-
-    private async Task<GuestExit> RunAsync(GuestBuilder builder, ExecOptions command)
-    {
-        try
+        if (line.Kind is LineKind.Progress or LineKind.Warning)
         {
-            await using Guest guest = await builder.StartAsync(_cancellation.Token);
-            GuestProcess process = await guest.StartProcessAsync(command, _cancellation.Token);
-            Task reading = Task.WhenAll(ReadAsync(process.StandardOutput, LineKind.Output), ReadAsync(process.StandardError, LineKind.Error));
-            // What ends the streams early ends the command too, and is told by the wait for that.
-            _ = reading.ContinueWith(t => t.Exception, TaskScheduler.Default);
-            GuestExit exit = await process.WaitAsync(_cancellation.Token);
-            await reading;
-            return exit;
-        }
-        finally
-        {
-            _lines.CompleteAdding();
-        }
-    }
-
-    private async Task ReadAsync(Stream stream, LineKind kind)
-    {
-        using var reader = new StreamReader(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), detectEncodingFromByteOrderMarks: false);
-        while (await reader.ReadLineAsync() is { } line)
-            Add(new Line(kind, line));
-    }
-
-    private void Add(Line line)
-    {
-        try
-        {
-            _lines.Add(line);
-        }
-        catch (InvalidOperationException)
-        {
-            // The guest has ended before its last lines were read, and the task with it.
-        }
-    }
-
-    private void Write(Line line)
-    {
-        if (line.Kind == LineKind.Progress)
-        {
-            Log.LogMessage(MessageImportance.High, line.Text);
+            base.Write(line);
             return;
         }
 
@@ -205,10 +135,31 @@ public sealed class RunInGuest : Microsoft.Build.Utilities.Task, ICancelableTask
             Log.LogMessageFromText(line.Text, MessageImportance.High);
     }
 
+    private async Task<GuestExit> RunAsync(GuestBuilder builder, ExecOptions command, CancellationToken cancellationToken)
+    {
+        // Tests and other builds of this machine want guests too.
+        using GuestLease lease = await GuestLimit.Shared.AcquireAsync(builder.Options.Memory, cancellationToken);
+        await using Guest guest = await builder.StartAsync(cancellationToken);
+        GuestProcess process = await guest.StartProcessAsync(command, cancellationToken);
+        Task reading = Task.WhenAll(ReadAsync(process.StandardOutput, LineKind.Output), ReadAsync(process.StandardError, LineKind.Error));
+        // What ends the streams early ends the command too, and is told by the wait for that.
+        _ = reading.ContinueWith(t => t.Exception, TaskScheduler.Default);
+        GuestExit exit = await process.WaitAsync(cancellationToken);
+        await reading;
+        return exit;
+    }
+
+    private async Task ReadAsync(Stream stream, LineKind kind)
+    {
+        using var reader = new StreamReader(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), detectEncodingFromByteOrderMarks: false);
+        while (await reader.ReadLineAsync() is { } line)
+            Add(new Line(kind, line));
+    }
+
     private void Report(GuestExit exit, ExecOptions command)
     {
         ExitCode = exit.ExitCode;
-        string text = $"The command \"{Command ?? string.Join(' ', command.Arguments)}\" {(exit.Signal is null ? $"exited with code {exit.ExitCode}" : $"was {exit}")}.";
+        string text = $"The command {Title ?? $"\"{Command ?? string.Join(' ', command.Arguments)}\""} {(exit.Signal is null ? $"exited with code {exit.ExitCode}" : $"was {exit}")}.";
         if (exit.Success || IgnoreExitCode)
             Log.LogMessage(MessageImportance.Low, text);
         else
@@ -238,8 +189,7 @@ public sealed class RunInGuest : Microsoft.Build.Utilities.Task, ICancelableTask
     private void Fail(string code, int exitCode, string message)
     {
         ExitCode = exitCode;
-        // Without a file and a position, MSBuild fills in where the task stands in the project.
-        Log.LogError(subcategory: null, code, helpKeyword: code, ErrorCode.HelpLink(code), file: null, 0, 0, 0, 0, message);
+        LogError(code, ErrorFile, message);
     }
 
     private (GuestBuilder Guest, ExecOptions Command) Describe()
@@ -250,22 +200,28 @@ public sealed class RunInGuest : Microsoft.Build.Utilities.Task, ICancelableTask
         {
             null or "" or "host" => GuestRoot.Host,
             "empty" => GuestRoot.Empty,
-            _ => GuestRoot.Directory(Root),
+            _ => GuestRoot.Directory(Path.GetFullPath(Root, ProjectDirectory)),
         };
-        var options = new GuestOptions
+        var options = new GuestOptions();
+        KernelReference kernel = string.IsNullOrEmpty(Kernel) ? options.Kernel : ReadKernel(Kernel);
+        options = options with
         {
-            KernelResolution = new KernelResolveOptions { Progress = new Progress(this) },
+            Kernel = kernel,
+            KernelResolution = new KernelResolveOptions { Progress = new KernelNews(this), LockFile = LockFileOf(kernel) },
             Root = root,
             Cpus = Cpus,
             Artifacts = [.. Artifacts.Select(a => new GuestArtifact(a.GetMetadata("FullPath"), GuestPath(a, nameof(Artifacts))))],
             Mounts = [.. Mounts.Select(m => new GuestMount(m.GetMetadata("FullPath"), GuestPath(m, nameof(Mounts)), Mode(m)))],
-            WorkingDirectory = string.IsNullOrEmpty(WorkingDirectory) ? null : WorkingDirectory,
+            WorkingDirectory = (WorkingDirectory, root == GuestRoot.Host) switch
+            {
+                ({ Length: > 0 }, _) => WorkingDirectory,
+                (_, true) => ProjectDirectory,
+                _ => null,
+            },
             BootTimeout = Seconds(BootTimeoutSeconds, nameof(BootTimeoutSeconds))
                 ?? throw new ParameterException("BootTimeoutSeconds must be greater than 0"),
             KernelLogFile = KernelLog?.GetMetadata("FullPath"),
         };
-        if (!string.IsNullOrEmpty(Kernel))
-            options = options with { Kernel = Kernel };
         if (!string.IsNullOrEmpty(Memory))
             options = options with { Memory = ByteSize.Parse(Memory) };
 
@@ -323,15 +279,4 @@ public sealed class RunInGuest : Microsoft.Build.Utilities.Task, ICancelableTask
     }
 
     private sealed class ParameterException(string message) : Exception(message);
-
-    private sealed class Progress(RunInGuest task) : IProgress<KernelProgress>
-    {
-        private string _stage = "";
-
-        public void Report(KernelProgress value)
-        {
-            if (Interlocked.Exchange(ref _stage, value.Stage) != value.Stage)
-                task.Add(new Line(LineKind.Progress, $"Kernel: {value.Stage}"));
-        }
-    }
 }

@@ -15,7 +15,7 @@ namespace Uml.CI.TestHost;
 /// </remarks>
 public class GuestFixture : IAsyncLifetime
 {
-    private Guest? _guest;
+    private HeldGuest? _guest;
     private ExceptionDispatchInfo? _failure;
 
     /// <summary>The shared guest.</summary>
@@ -25,7 +25,7 @@ public class GuestFixture : IAsyncLifetime
         get
         {
             _failure?.Throw();
-            Guest guest = _guest ?? throw new InvalidOperationException("The guest is not there yet: xunit starts a fixture before the tests that take it.");
+            Guest guest = _guest?.Guest ?? throw new InvalidOperationException("The guest is not there yet: xunit starts a fixture before the tests that take it.");
             GuestReport.Use(guest);
             return guest;
         }
@@ -36,7 +36,7 @@ public class GuestFixture : IAsyncLifetime
     {
         try
         {
-            _guest = await GuestStart.RunAsync(Configure, TestContext.Current.CancellationToken);
+            _guest = await GuestStart.RunAsync(Configure, requester: null, TestContext.Current.CancellationToken);
         }
 #pragma warning disable CA1031 // Whatever it is belongs to the tests that need the guest.
         catch (Exception e)

@@ -5,79 +5,115 @@ using Xunit.Sdk;
 
 namespace Uml.CI.TestHost;
 
-/// <summary>Puts what a guest's kernel said into the result of the test that runs.</summary>
+/// <summary>Puts what became of a guest into the result of the test that runs.</summary>
 internal static class GuestReport
 {
-    private const int OutputLines = 40;
+    private const int LogLines = 20, TranscriptLines = 30;
 
     // The shared guests a test has used, with where their logs stood at its first use. Forgotten with the test.
-    private static readonly ConditionalWeakTable<ITest, List<SharedUse>> Uses = [];
+    private static readonly ConditionalWeakTable<ITest, List<GuestUse>> Uses = [];
 
-    private sealed record SharedUse(Guest Guest, int Lines, int Reports);
+    private static bool HasFailed => TestContext.Current.TestState?.Result == TestResult.Failed;
 
     /// <summary>Notes that the test that runs uses a shared guest.</summary>
     public static void Use(Guest guest)
     {
         if (TestContext.Current.Test is not { } test)
             return;
-        List<SharedUse> uses = Uses.GetOrCreateValue(test);
+        List<GuestUse> uses = Uses.GetOrCreateValue(test);
         lock (uses)
         {
             if (!uses.Exists(u => u.Guest == guest))
-                uses.Add(new SharedUse(guest, guest.KernelLog.Lines.Count, guest.KernelLog.Reports.Count));
+                uses.Add(new GuestUse(guest));
         }
     }
 
     /// <summary>Reports on the shared guests the test has used.</summary>
     public static void WriteUses()
     {
-        if (TestContext.Current.Test is not { } test || !Uses.TryGetValue(test, out List<SharedUse>? uses))
+        if (TestContext.Current.Test is not { } test || !Uses.TryGetValue(test, out List<GuestUse>? uses))
             return;
         Uses.Remove(test);
-        foreach (SharedUse use in uses)
-            Write(use.Guest.KernelLog, use.Lines, use.Reports);
+        string[] states = HasFailed ? States(uses) : [];
+        Write(uses, states);
     }
 
-    /// <summary>Adds the kernel's complaints as warnings and, if the test has failed, the log.</summary>
-    /// <param name="log">The guest's log.</param>
-    /// <param name="firstLine">The first line that is of this test.</param>
-    /// <param name="firstReport">The first complaint that is of this test.</param>
-    public static void Write(KernelLog log, int firstLine, int firstReport)
-    {
-        foreach (KernelReport report in log.Reports.Skip(firstReport))
-            TestContext.Current.AddWarning($"The guest's kernel reported ({report.Kind}): {report.Title}");
-        if (TestContext.Current.TestState?.Result == TestResult.Failed)
-            WriteLog(log, firstLine);
-    }
+    /// <summary>What the guests do, asked of all at once; empty for one that has ended.</summary>
+    public static string[] States(IReadOnlyList<GuestUse> uses) =>
+        // A guest answers within a second or not at all. What has been cancelled by then was seen while it still was there.
+        [.. Task.Run(() => Task.WhenAll(uses.Select(u => u.Guest.IsAlive ? u.Guest.InspectAsync() : Task.FromResult("")))).GetAwaiter().GetResult()
+            .Zip(uses, (now, use) => use.StateAtCancellation is { Length: > 0 } then ? then : now)];
 
-    /// <summary>Reports on a guest whose test is being cancelled: its log, and what it is doing.</summary>
-    public static void WriteCancelled(Guest guest, int firstLine)
+    /// <summary>Adds the kernels' complaints as warnings and, if the test has failed, everything there is to know.</summary>
+    /// <param name="uses">The guests.</param>
+    /// <param name="states">What they were doing, if it was asked.</param>
+    /// <exception cref="GuestsLastWordsException">Nobody else can carry the last lines into the test's message.</exception>
+    public static void Write(IReadOnlyList<GuestUse> uses, IReadOnlyList<string> states)
     {
-        // The guest answers within a second or not at all.
-        string state = Task.Run(() => guest.InspectAsync()).GetAwaiter().GetResult();
-        if (state.Length > 0)
+        foreach (GuestUse use in uses)
         {
-            Attach("guest-state", ".txt", state);
-            TestContext.Current.TestOutputHelper?.Write($"What the guest was doing:\n{state.TrimEnd()}\n");
+            IReadOnlyList<KernelReport> reports = use.Guest.KernelLog.Reports;
+            for (int i = 0; i < reports.Count; i++)
+            {
+                // What a kernel says whenever it boots is worth knowing, and not this test's doing.
+                if (i >= use.FirstReport)
+                    TestContext.Current.AddWarning($"The guest's kernel reported ({reports[i].Kind}): {reports[i].Title}");
+                else if (use.IsOwn)
+                    TestContext.Current.AddWarning($"The guest's kernel reported before the test ({reports[i].Kind}): {reports[i].Title}");
+            }
         }
 
-        WriteLog(guest.KernelLog, firstLine);
+        if (!HasFailed)
+            return;
+        string text = AttachAll(uses, states);
+        if (text.Length > 0 && !FailureMessage.TryAdd(text))
+            throw new GuestsLastWordsException(text);
+    }
+
+    /// <summary>Reports on guests whose test is being cancelled. Nothing can be thrown here, and the message may be out of reach.</summary>
+    public static void WriteCancelled(IReadOnlyList<GuestUse> uses)
+    {
+        string[] states = States(uses);
+        string text = uses.Count > 0 ? AttachAll(uses, states) : "The test had no guest yet: it waited for one, or its guest was booting.\n";
+        foreach (string state in states.Where(s => s.Length > 0))
+            Print($"What the guest was doing:\n{state.TrimEnd()}\n");
+        if (text.Length > 0 && !FailureMessage.TryAdd(text))
+            Print(text);
     }
 
     /// <summary>Attaches a kernel log to the test that runs.</summary>
     public static void AttachLog(string log) => Attach("kernel", ".log", log);
 
-    private static void WriteLog(KernelLog log, int firstLine)
+    private static string AttachAll(IReadOnlyList<GuestUse> uses, IReadOnlyList<string> states)
     {
-        AttachLog(log.ToString());
-        // Every guest that is taken down ends with the kernel saying so.
-        KernelLogLine[] lines = [.. log.Lines.Skip(firstLine).Where(l => !l.Text.StartsWith("reboot: ", StringComparison.Ordinal))];
-        if (lines.Length == 0)
+        var last = new StringBuilder();
+        for (int i = 0; i < uses.Count; i++)
+        {
+            GuestUse use = uses[i];
+            AttachLog(use.Guest.KernelLog.ToString());
+            string transcript = use.Transcript;
+            if (transcript.Length > 0)
+                Attach("transcript", ".txt", transcript);
+            if (i < states.Count && states[i].Length > 0)
+                Attach("guest-state", ".txt", states[i]);
+            string which = uses.Count == 1 ? "" : $" {i + 1}";
+            // Every guest that is taken down ends with the kernel saying so.
+            Append(last, $"Kernel log of the guest{which} since the test began:", use.LogLines.Where(l => !l.StartsWith("reboot: ", StringComparison.Ordinal)).TakeLast(LogLines));
+            Append(last, $"Last commands in the guest{which}:", transcript.TrimEnd().Split('\n').TakeLast(TranscriptLines));
+        }
+
+        return last.ToString();
+    }
+
+    private static void Append(StringBuilder text, string title, IEnumerable<string> lines)
+    {
+        string[] all = [.. lines];
+        int end = Array.FindLastIndex(all, l => l.Length > 0) + 1;
+        if (end == 0)
             return;
-        var text = new StringBuilder("The guest's kernel log since the test began:\n");
-        foreach (KernelLogLine line in lines.TakeLast(OutputLines))
-            text.Append("  ").Append(line.Text).Append('\n');
-        TestContext.Current.TestOutputHelper?.Write(text.ToString());
+        text.Append(title).Append('\n');
+        foreach (string line in all[..end])
+            text.Append("  ").Append(line).Append('\n');
     }
 
     // Attached, and below the results directory where there is one.
@@ -92,6 +128,18 @@ internal static class GuestReport
             name = $"{stem}-{i}{extension}";
         context.AddAttachment(name, text);
         if (ResultsDirectory.Write(context.Test, name, text) is { } path)
-            context.TestOutputHelper?.WriteLine($"{name}: {path}");
+            Print($"{name}: {path}\n");
+    }
+
+    private static void Print(string text)
+    {
+        try
+        {
+            TestContext.Current.TestOutputHelper?.Write(text);
+        }
+        catch (InvalidOperationException)
+        {
+            // A test that ended itself when it was cancelled takes no output any more.
+        }
     }
 }

@@ -130,6 +130,9 @@ public enum FrameType : byte
     /// <summary>Host: <see cref="SpoolMessage"/>; the file holds an <see cref="ExecMessage"/> too long for the line. Opens the stream.</summary>
     ExecSpool = 13,
 
+    /// <summary>Host: <see cref="ListenMessage"/>, opens a stream for one connection to a unix socket in the guest.</summary>
+    Listen = 14,
+
     /// <summary>Guest: <see cref="HelloMessage"/>, the first frame of a connection.</summary>
     Hello = 64,
 
@@ -142,7 +145,7 @@ public enum FrameType : byte
     /// <summary>Guest: <see cref="AckMessage"/>, how many bytes the guest has taken off the line so far.</summary>
     Ack = 67,
 
-    /// <summary>Guest: <see cref="StartedMessage"/>, the stream's process runs.</summary>
+    /// <summary>Guest: <see cref="StartedMessage"/>, the stream's process runs, or its socket listens.</summary>
     Started = 68,
 
     /// <summary>Guest: bytes of standard output.</summary>
@@ -162,6 +165,9 @@ public enum FrameType : byte
 
     /// <summary>Guest: <see cref="TextMessage"/>, the host broke the protocol; the guest powers off.</summary>
     ProtocolError = 74,
+
+    /// <summary>Guest: somebody has connected to the stream's socket. Empty payload.</summary>
+    Connected = 75,
 
     /// <summary>To the supervisor: <see cref="StartGuestMessage"/>, once.</summary>
     StartGuest = 128,

@@ -351,6 +351,24 @@ public sealed record CopyMessage(string Path)
     }
 }
 
+/// <summary>A unix socket of the guest whose next connection the stream is to carry.</summary>
+/// <param name="Path">Absolute path in the guest, at most 107 bytes (sockaddr_un, unix(7)).</param>
+public sealed record ListenMessage(string Path)
+{
+    /// <summary>Writes the payload.</summary>
+    public void Encode(MessageWriter writer) => writer.String(Path);
+
+    /// <summary>Reads a payload.</summary>
+    /// <exception cref="WireException">The payload is malformed.</exception>
+    public static ListenMessage Decode(ReadOnlySpan<byte> payload)
+    {
+        var reader = new MessageReader(FrameType.Listen, payload);
+        var message = new ListenMessage(reader.String());
+        reader.End();
+        return message;
+    }
+}
+
 /// <summary>Something was refused or went wrong.</summary>
 /// <param name="Errno">The Linux error number behind it, or 0.</param>
 /// <param name="Text">What went wrong, one line.</param>

@@ -40,16 +40,20 @@ public sealed class GuestLifeTests : SupervisorFixture
     public void A_kernel_leads_its_own_session_and_starts_with_signals_and_limits_as_new()
     {
         using var supervisor = new SupervisorProcess();
+
+        // Built-ins only: dash blocks every signal in itself while it starts a program (vforkexec in its jobs.c), and the
+        // program may read the shell's mask before the shell has put it back.
         GuestStartedMessage started = supervisor.Start(Kernel("""
-            cut -d' ' -f1,5,6 /proc/$$/stat; grep -E 'Sig(Blk|Ign)' /proc/$$/status
+            read id name state parent group session rest < /proc/$$/stat; echo $id $group $session
+            while read key value; do case $key in SigBlk:|SigIgn:) echo $key $value;; esac; done < /proc/$$/status
             test $(ulimit -n) = $(ulimit -Hn) && echo files ok; echo core $(ulimit -c)
             read line <&4
             """));
         string log = "";
         SupervisorProcess.Eventually(() => (log = File.ReadAllText(started.KernelLog)).Contains("core ", StringComparison.Ordinal), "no log");
         Assert.Contains($"{started.ProcessId} {started.ProcessId} {started.ProcessId}\n", log, StringComparison.Ordinal);
-        Assert.Contains("SigBlk:\t0000000000000000\n", log, StringComparison.Ordinal);
-        Assert.Contains("SigIgn:\t0000000000000000\n", log, StringComparison.Ordinal);
+        Assert.Contains("SigBlk: 0000000000000000\n", log, StringComparison.Ordinal);
+        Assert.Contains("SigIgn: 0000000000000000\n", log, StringComparison.Ordinal);
         Assert.Contains("files ok\ncore 0\n", log, StringComparison.Ordinal);
     }
 

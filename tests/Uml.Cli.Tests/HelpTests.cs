@@ -8,6 +8,9 @@ public sealed class HelpTests
     public void Help_of_run() => Verify(HelpText.Of(Find("run")), nameof(Help_of_run));
 
     [Fact]
+    public void Help_of_test() => Verify(HelpText.Of(Find("test")), nameof(Help_of_test));
+
+    [Fact]
     public void The_exit_statuses_stand_in_the_help()
     {
         Assert.Contains(ExitStatus.Table, HelpText.Of(Find("run")), StringComparison.Ordinal);

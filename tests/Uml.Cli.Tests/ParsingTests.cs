@@ -202,14 +202,14 @@ public sealed class ParsingTests
         try
         {
             File.WriteAllText(Path.Combine(top, KernelLock.FileName), "{}");
-            Assert.Null(LockFile.Find(deep));
+            Assert.Null(KernelLock.FindFile(deep));
             Directory.CreateDirectory(Path.Combine(work, ".git"));
-            Assert.Null(LockFile.Find(deep));
-            Assert.Equal(Path.Combine(work, KernelLock.FileName), LockFile.FindOrPlace(deep));
+            Assert.Null(KernelLock.FindFile(deep));
+            Assert.Equal(Path.Combine(work, KernelLock.FileName), KernelLock.FindOrPlaceFile(deep));
             File.WriteAllText(Path.Combine(work, KernelLock.FileName), "{}");
-            Assert.Equal(Path.Combine(work, KernelLock.FileName), LockFile.Find(deep));
+            Assert.Equal(Path.Combine(work, KernelLock.FileName), KernelLock.FindFile(deep));
             File.WriteAllText(Path.Combine(deep, KernelLock.FileName), "{}");
-            Assert.Equal(Path.Combine(deep, KernelLock.FileName), LockFile.Find(deep));
+            Assert.Equal(Path.Combine(deep, KernelLock.FileName), KernelLock.FindFile(deep));
         }
         finally
         {

@@ -77,7 +77,7 @@ public sealed class WrapperTests : ToolTests
 
     private async Task<Dictionary<string, string?>> TreeAsync()
     {
-        foreach (string project in (string[])["Cli", "Guest", "Kernel", "Wire", "Agent"])
+        foreach (string project in (string[])["Cli", "TestRun", "Guest", "Kernel", "Wire", "Agent"])
         {
             System.IO.Directory.CreateDirectory(this[$"tree of mine/src/Uml.{project}"]);
             await File.WriteAllTextAsync(this[$"tree of mine/src/Uml.{project}/x.cs"], "", Cancel);

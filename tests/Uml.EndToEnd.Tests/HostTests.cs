@@ -79,6 +79,8 @@ public sealed class HostTests
     {
         using var build = new TemporaryDirectory(Path.GetTempPath());
         string deny = await Tool.CompileAsync("deny-tracing", build.Path);
+        // So that the one line is not that of a download.
+        await Tool.RunAsync(Tool.Uml, ["kernel", "pull", kernel]);
         Outcome run = await Tool.RunAsync(deny, [Tool.Uml, "run", "--kernel", kernel, "--", "true"]);
         OneLine(run, "ptrace");
     }

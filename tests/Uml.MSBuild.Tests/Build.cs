@@ -11,6 +11,8 @@ internal sealed class Build : IDisposable
     private readonly DirectoryInfo _scratch = Directory.CreateTempSubdirectory("uml-msbuild-tests-");
     private readonly Dictionary<string, string> _environment = new(StringComparer.Ordinal);
     private readonly StringBuilder _output = new();
+    // Not the project's: the tasks must not take the caller's directory for it.
+    private string _directory = "/";
     private Process? _process;
     private Task _reading = Task.CompletedTask;
 
@@ -39,6 +41,12 @@ internal sealed class Build : IDisposable
         return this;
     }
 
+    public Build From(string directory)
+    {
+        _directory = directory;
+        return this;
+    }
+
     /// <summary>Starts a build whose one target has <paramref name="tasks"/>.</summary>
     public Build Start(string tasks, params string[] arguments)
     {
@@ -57,12 +65,41 @@ internal sealed class Build : IDisposable
         return StartDotnet(["msbuild", this["test.proj"], "-nologo", "-tl:off", "-nodeReuse:false", .. arguments]);
     }
 
+    /// <summary>Writes a project that has <paramref name="items"/> and a target Build that does nothing.</summary>
+    public string WriteProject(string items, string name = "test.proj", string build = "")
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(this[name])!);
+        File.WriteAllText(this[name], $"""
+            <Project DefaultTargets="Build">
+              <PropertyGroup>
+                <UmlTaskAssembly>{Metadata("TaskAssembly")}</UmlTaskAssembly>
+                <IntermediateOutputPath>obj/</IntermediateOutputPath>
+              </PropertyGroup>
+              <Import Project="{AppContext.BaseDirectory}build/Uml.MSBuild.props" />
+              <ItemGroup>
+                {items}
+              </ItemGroup>
+              <Target Name="Build">{build}</Target>
+              <Import Project="{AppContext.BaseDirectory}build/Uml.MSBuild.targets" />
+            </Project>
+            """);
+        return this[name];
+    }
+
+    /// <summary>Builds a project that is there; what an earlier build said is forgotten.</summary>
+    public Build StartBuild(string name = "test.proj", params string[] arguments)
+    {
+        _process?.Dispose();
+        lock (_output)
+            _output.Clear();
+        return StartDotnet(["msbuild", this[name], "-nologo", "-tl:off", "-nodeReuse:false", .. arguments]);
+    }
+
     public Build StartDotnet(params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet", arguments)
         {
-            // Not the project's: the tasks must not take the caller's directory for it.
-            WorkingDirectory = "/",
+            WorkingDirectory = _directory,
             UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -116,15 +153,17 @@ internal sealed class Build : IDisposable
         return [.. parents.Keys.Where(p => Below(p) && ReadStat(p)?.Name is not (null or "dotnet" or "MSBuild"))];
     }
 
-    /// <summary>Waits until nothing of the build's guests is left.</summary>
-    public async Task AssertGuestsGoneAsync(int[] processes)
+    /// <summary>Waits until nothing of the build's guests is left: these processes, those that name the guests' directory, and what is in it.</summary>
+    public async Task AssertGuestsGoneAsync(int[] processes, string what = "")
     {
         var clock = Stopwatch.StartNew();
-        while (processes.Any(p => ReadStat(p) is { State: not ('Z' or 'X') }) || Directory.EnumerateFileSystemEntries(GuestDirectory).Any())
+        while (true)
         {
-            Assert.True(
-                clock.Elapsed < TimeSpan.FromSeconds(5),
-                $"left behind: processes {string.Join(' ', processes.Where(p => ReadStat(p) is not null))}, files {string.Join(' ', Directory.EnumerateFileSystemEntries(GuestDirectory))}\n{Output}");
+            int[] left = [.. processes.Union(ProcessesThatName(GuestDirectory)).Where(p => ReadStat(p) is { State: not ('Z' or 'X') })];
+            string[] files = Directory.GetFileSystemEntries(GuestDirectory);
+            if (left.Length + files.Length == 0)
+                return;
+            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(5), $"left behind {what}: processes {string.Join(' ', left)}, files {string.Join(' ', files)}\n{Output}");
             await Task.Delay(10, TestContext.Current.CancellationToken);
         }
     }
@@ -139,6 +178,27 @@ internal sealed class Build : IDisposable
         }
 
         _scratch.Delete(recursive: true);
+    }
+
+    private static IEnumerable<int> ProcessesThatName(string directory)
+    {
+        foreach (string process in Directory.GetDirectories("/proc"))
+        {
+            if (!int.TryParse(Path.GetFileName(process), out int pid))
+                continue;
+            string commandLine = "";
+            try
+            {
+                commandLine = File.ReadAllText($"{process}/cmdline");
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // It has ended, or is somebody else's.
+            }
+
+            if (commandLine.Contains(directory, StringComparison.Ordinal))
+                yield return pid;
+        }
     }
 
     private static (string Name, char State, int Parent)? ReadStat(int pid)

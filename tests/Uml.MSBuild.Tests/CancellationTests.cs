@@ -27,4 +27,34 @@ public sealed class CancellationTests
         if (signal != "TERM")
             Assert.NotEqual(0, status);
     }
+
+    [Theory]
+    [InlineData("INT", "")]
+    [InlineData("INT", "-mt")]
+    [InlineData("TERM", "")]
+    [InlineData("KILL", "")]
+    [InlineData("KILL", "-mt")]
+    public async Task A_signal_at_any_moment_leaves_nothing_of_the_guest_commands(string signal, string argument)
+    {
+        using var build = new Build();
+        build.WriteProject("""
+            <UmlKernel Include="debian:bookworm;debian:sid" />
+            <UmlGuestCommand Include="true" />
+            <UmlGuestCommand Include="sleep 1000" Kernel="debian:sid" />
+            """);
+        Directory.CreateDirectory(build["obj"]);
+        int[] moments = [.. Enumerable.Range(0, 4).Select(_ => Random.Shared.Next(2500))];
+        foreach (int moment in moments)
+        {
+            File.Delete(build["obj/test.proj.UmlGuestCommands.stamp"]);
+            build.StartBuild("test.proj", argument.Length > 0 ? [argument] : []);
+            await Task.Delay(moment, TestContext.Current.CancellationToken);
+            int[] processes = build.GuestProcesses();
+
+            build.Signal(signal);
+
+            await build.WaitAsync();
+            await build.AssertGuestsGoneAsync(processes, $"SIG{signal} after {moment} ms");
+        }
+    }
 }

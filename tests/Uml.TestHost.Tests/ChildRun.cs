@@ -10,23 +10,31 @@ internal sealed class ChildRun : IDisposable
     private const string Program = "Uml.TestHost.Cases";
 
     private readonly DirectoryInfo _scratch = Directory.CreateTempSubdirectory("uml-testhost-tests-");
+
+    // Every guest of the child, also one no test knows of, has its directory below this. Not named uml-*: supervisors remove those.
+    private readonly DirectoryInfo _guests = Directory.CreateDirectory(Path.Combine(MemoryDirectory.Find(GuestOptions.MinimumMemory), $"testhost-{Guid.NewGuid():N}"));
     private readonly Process _process;
     private readonly Task<string> _output;
 
-    private ChildRun(string filter, string name, (string Name, string Value)[] environment)
+    private ChildRun(string[] filter, (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(AppContext.BaseDirectory.Replace("Uml.TestHost.Tests", Program, StringComparison.Ordinal) + Program)
         {
-            ArgumentList = { filter, name, "-ctrf", Report, "-noColor", "-noLogo" },
+            ArgumentList = { "-ctrf", Report, "-noColor", "-noLogo" },
             UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        foreach (string argument in filter)
+            start.ArgumentList.Add(argument);
         // A run of the test platform tells its child so; this child is to take the runner's own command line.
         foreach (string variable in start.Environment.Keys.Where(k => k.StartsWith("TESTINGPLATFORM", StringComparison.Ordinal)).ToArray())
             start.Environment.Remove(variable);
         start.Environment.Remove("UML_REQUIRED");
         start.Environment["TMPDIR"] = _scratch.CreateSubdirectory("tmp").FullName;
+        start.Environment["UML_TMPDIR"] = _guests.FullName;
+        // What the tests of this assembly do side by side is not to keep them from their guests.
+        start.Environment["UML_MAX_GUESTS"] = "16";
         start.Environment["UML_RESULTS_DIRECTORY"] = Results;
         start.Environment["UML_TESTHOST_TRACE"] = TraceFile;
         foreach ((string variable, string value) in environment)
@@ -41,20 +49,32 @@ internal sealed class ChildRun : IDisposable
 
     public int ProcessId => _process.Id;
 
+    /// <summary>How many guests there are now.</summary>
+    public int GuestCount => _guests.GetDirectories().Length;
+
     public string Results => Path.Combine(_scratch.FullName, "results");
 
     private string Report => Path.Combine(_scratch.FullName, "report.json");
 
     private string TraceFile => Path.Combine(_scratch.FullName, "trace");
 
-    public static ChildRun OfMethod(string name, params (string Name, string Value)[] environment) => new("-method", $"Uml.CI.TestHost.Cases.{name}", environment);
+    public static ChildRun OfMethod(string name, params (string Name, string Value)[] environment) => new(["-method", $"Uml.CI.TestHost.Cases.{name}"], environment);
 
-    public static ChildRun OfClass(string name, params (string Name, string Value)[] environment) => new("-class", $"Uml.CI.TestHost.Cases.{name}", environment);
+    public static ChildRun Of(params string[] filter) => new(filter, []);
 
-    public async Task<Dictionary<string, Result>> WaitAsync()
+    public static ChildRun OfClass(string name, params (string Name, string Value)[] environment) => new(["-class", $"Uml.CI.TestHost.Cases.{name}"], environment);
+
+    /// <summary>Waits for the child's end and returns what it wrote.</summary>
+    public async Task<string> OutputAsync()
     {
         string output = await _output.WaitAsync(TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken);
         await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return output;
+    }
+
+    public async Task<Dictionary<string, Result>> WaitAsync()
+    {
+        string output = await OutputAsync();
         Assert.True(File.Exists(Report), output);
         using JsonDocument report = JsonDocument.Parse(await File.ReadAllTextAsync(Report, TestContext.Current.CancellationToken));
         return report.RootElement.GetProperty("results").GetProperty("tests").EnumerateArray()
@@ -72,6 +92,29 @@ internal sealed class ChildRun : IDisposable
         }
 
         return Guests()[0];
+    }
+
+    /// <summary>Waits until the child has as many guests, those that no test has yet included.</summary>
+    public async Task GuestsAsync(int count)
+    {
+        var clock = Stopwatch.StartNew();
+        while (GuestCount < count)
+        {
+            Assert.True(clock.Elapsed < TimeSpan.FromMinutes(1), $"{GuestCount} guests, not {count}");
+            Assert.False(_process.HasExited, "the child ended before it had its guests");
+            await Task.Delay(5, TestContext.Current.CancellationToken);
+        }
+    }
+
+    /// <summary>Waits until nothing of any guest is left.</summary>
+    public async Task AssertNothingLeftAsync()
+    {
+        var clock = Stopwatch.StartNew();
+        while (Left() is { Length: > 0 } left)
+        {
+            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(5), $"left behind: {left}");
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
     }
 
     public GuestTrace[] Guests() => [.. File.ReadAllLines(TraceFile).Select(l => l.Split(' ', 3)).Select(f => new GuestTrace(int.Parse(f[0]), int.Parse(f[1]), f[2]))];
@@ -98,6 +141,27 @@ internal sealed class ChildRun : IDisposable
         }
 
         _scratch.Delete(recursive: true);
+        _guests.Delete(recursive: true);
+    }
+
+    private string Left()
+    {
+        var left = new List<string>(_guests.GetFileSystemInfos().Select(f => f.FullName));
+        foreach (string process in Directory.GetDirectories("/proc").Where(p => char.IsAsciiDigit(p[^1])))
+        {
+            try
+            {
+                if (File.ReadAllText($"{process}/cmdline").Contains(_guests.FullName, StringComparison.Ordinal)
+                    || new FileInfo($"{process}/cwd").LinkTarget?.StartsWith(_guests.FullName, StringComparison.Ordinal) == true)
+                    left.Add(process);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // It ended while it was looked at, or is none of ours.
+            }
+        }
+
+        return string.Join(' ', left);
     }
 }
 
@@ -133,7 +197,7 @@ internal sealed record GuestTrace(int Supervisor, int Kernel, string Directory)
 /// <summary>What a child reported about one test.</summary>
 internal sealed class Result(JsonElement test, string output)
 {
-    public string Name { get; } = test.GetProperty("name").GetString()!.Split('.')[^1];
+    public string Name { get; } = test.GetProperty("name").GetString()!["Uml.CI.TestHost.Cases.".Length..].Split('.', 2)[1];
 
     public string Status => test.GetProperty("status").GetString()!;
 
@@ -142,6 +206,8 @@ internal sealed class Result(JsonElement test, string output)
     public string Everything => test.ToString() + "\n" + output;
 
     public string Output => Extra("output")?.GetString() ?? "";
+
+    public string[] Tags => test.TryGetProperty("tags", out JsonElement tags) ? [.. tags.EnumerateArray().Select(t => t.GetString()!)] : [];
 
     public string[] Warnings => Extra("warnings") is { } warnings ? [.. warnings.EnumerateArray().Select(l => l.GetString()!)] : [];
 

@@ -43,6 +43,8 @@ internal sealed unsafe class CommandStream : GuestStream
 
     public int ProcessId { get; }
 
+    public override int? StartedAs => ProcessId;
+
     public override bool HasWork => _ended && (_stdout < 0 || OutputWindow > 0) && (_stderr < 0 || ErrorWindow > 0);
 
     public void Ended(int status)

@@ -18,6 +18,9 @@ internal abstract class GuestStream(uint number, int spool)
     /// <summary>Output bytes the host still takes, of standard error.</summary>
     protected uint ErrorWindow { get; set; } = Protocol.OutputWindow;
 
+    /// <summary>What <c>Started</c> says: the process, 0 for a stream without one; null for a stream that is not announced.</summary>
+    public virtual int? StartedAs => null;
+
     /// <summary>Whether <see cref="Pump"/> should be called again without waiting for a descriptor.</summary>
     public virtual bool HasWork => false;
 

@@ -9,9 +9,10 @@ internal static unsafe partial class Linux
     public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_NOCTTY = 0x100, O_NONBLOCK = 0x800, O_DIRECTORY = 0x10000, O_CLOEXEC = 0x80000;
     public const ulong MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_BIND = 4096, MS_MOVE = 8192;
     public const short POLLIN = 1, POLLOUT = 4;
-    public const int ENOENT = 2, EIO = 5, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17, ENOTDIR = 20, EINVAL = 22;
+    public const int ENOENT = 2, EIO = 5, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17, ENOTDIR = 20, EINVAL = 22, EADDRINUSE = 98;
     public const int WNOHANG = 1;
-    public const int S_IFMT = 0xF000, S_IFDIR = 0x4000;
+    public const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000, SHUT_WR = 1;
+    public const int S_IFMT = 0xF000, S_IFDIR = 0x4000, S_IFSOCK = 0xC000;
 
     private const int SYS_finit_module = 313, SYS_pidfd_open = 434;
 
@@ -145,6 +146,17 @@ internal static unsafe partial class Linux
         return clock_settime(0, &time) == 0 ? 0 : Errno;
     }
 
+    /// <summary>Gives a unix socket its path.</summary>
+    public static int Bind(int fd, ReadOnlySpan<byte> path)
+    {
+        // struct sockaddr_un: the family, then the path, which ends with a NUL.
+        byte* address = stackalloc byte[2 + path.Length + 1];
+        *(ushort*)address = AF_UNIX;
+        path.CopyTo(new Span<byte>(address + 2, path.Length));
+        address[2 + path.Length] = 0;
+        return bind(fd, address, (uint)(2 + path.Length + 1)) == 0 ? 0 : Errno;
+    }
+
     public static int LoadModule(int fd)
     {
         byte none = 0;
@@ -215,10 +227,14 @@ internal static unsafe partial class Linux
     [DllImport("libc")] public static extern int reboot(int command);
     [DllImport("libc")] public static extern void sync();
     [DllImport("libc")] public static extern int socket(int domain, int type, int protocol);
+    [DllImport("libc")] public static extern int listen(int fd, int backlog);
+    [DllImport("libc")] public static extern int accept4(int fd, void* address, void* length, int flags);
+    [DllImport("libc")] public static extern int shutdown(int fd, int how);
     [DllImport("libc")] public static extern int tcgetattr(int fd, byte* termios);
     [DllImport("libc")] public static extern int tcsetattr(int fd, int action, byte* termios);
     [DllImport("libc")] public static extern void cfmakeraw(byte* termios);
     [DllImport("libc")] public static extern uint umask(uint mask);
+    [DllImport("libc")] private static extern int bind(int fd, byte* address, uint length);
     [DllImport("libc")] private static extern int mount(byte* source, byte* target, byte* type, ulong flags, byte* data);
     [DllImport("libc")] private static extern int mkdir(byte* path, int mode);
     [DllImport("libc")] private static extern int mknod(byte* path, int mode, ulong device);

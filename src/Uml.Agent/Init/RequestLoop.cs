@@ -10,6 +10,7 @@ internal sealed unsafe class RequestLoop(Line line, int spool)
 
     private readonly Dictionary<uint, GuestStream> _streams = [];
     private readonly Dictionary<int, CommandStream> _commands = [];
+    private readonly ListeningSockets _sockets = new();
     private readonly List<int> _abandoned = [];
     private readonly List<GuestStream> _closed = [];
     private Linux.PollFd[] _poll = new Linux.PollFd[16];
@@ -99,6 +100,9 @@ internal sealed unsafe class RequestLoop(Line line, int spool)
             case FrameType.CopyOut:
                 Open(frame.Stream, () => new CopyOutStream(frame.Stream, new TreePacker(CopyMessage.Decode(frame.Type, frame.Payload.Span).Path)));
                 break;
+            case FrameType.Listen:
+                Open(frame.Stream, () => new ConnectionStream(frame.Stream, spool, _sockets.Open(ListenMessage.Decode(frame.Payload.Span).Path)));
+                break;
             case FrameType.Inspect:
                 Inspect(frame.Stream, InspectMessage.Decode(payload));
                 break;
@@ -157,10 +161,9 @@ internal sealed unsafe class RequestLoop(Line line, int spool)
 
         _streams.Add(number, stream);
         if (stream is CommandStream command)
-        {
             _commands.Add(command.ProcessId, command);
-            GuestInit.Send(line, FrameType.Started, number, new StartedMessage((uint)command.ProcessId).Encode);
-        }
+        if (stream.StartedAs is { } process)
+            GuestInit.Send(line, FrameType.Started, number, new StartedMessage((uint)process).Encode);
     }
 
     private void Exec(uint stream, ExecMessage message) => Open(stream, () => new CommandStream(stream, spool, message));

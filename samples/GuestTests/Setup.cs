@@ -1,0 +1,4 @@
+using Uml.CI.TestHost;
+using Xunit;
+
+[assembly: TestFramework(typeof(GuestTestFramework))]

@@ -1,0 +1,71 @@
+using System.Collections.Immutable;
+
+namespace Uml.CI.Cli;
+
+/// <summary>A run of a program that was started by the .NET SDK and speaks with it.</summary>
+internal static class TestHostSession
+{
+    // Names and forms of Microsoft.Testing.Platform's options; System.CommandLine's separators.
+    private const string PipeOption = "--dotnet-test-pipe";
+    private const string ResultsOption = "--results-directory";
+
+    /// <summary>Runs it and returns the exit status.</summary>
+    /// <exception cref="IOException">The results directory cannot be made.</exception>
+    public static async Task<int> RunAsync(RunRequest request)
+    {
+        RunRequest adapted = Adapt(request);
+        // Only what is there can be shared. Not removed again if it stays empty: another run may just have found it.
+        if (adapted.ResultsDirectory is { } results)
+            Directory.CreateDirectory(results);
+        return await RunSession.RunAsync(adapted);
+    }
+
+    /// <summary>Finds in the program's arguments what of the host it needs.</summary>
+    internal static RunRequest Adapt(RunRequest request)
+    {
+        ImmutableArray<string> command = request.Command;
+        request = request with
+        {
+            EndsWithParent = true,
+            // A solution's test projects run side by side.
+            WaitsForRoom = true,
+            // The build has fetched the kernel; tests and their deadlines do not wait for downloads.
+            Offline = true,
+            Guest = request.Guest with { Environment = TestEnvironment.Runtime.SetItems(request.Guest.Environment) },
+        };
+        string? pipe = ValueOf(command, PipeOption);
+        if (pipe is null)
+            return request;
+        string results = Path.GetFullPath(ValueOf(command, ResultsOption) ?? DefaultResults(command));
+        GuestOptions guest = request.Guest;
+        return request with
+        {
+            TestPlatformSocket = pipe,
+            ResultsDirectory = results,
+            Guest = guest with { Mounts = guest.Mounts.Add(new GuestMount(results, results, MountMode.ReadWrite)) },
+            // The platform does not read it, and the SDK's own would be used up.
+            NoInput = true,
+        };
+    }
+
+    /// <summary>The value of an option: <c>--name value</c>, <c>--name=value</c> or <c>--name:value</c>.</summary>
+    internal static string? ValueOf(ImmutableArray<string> arguments, string name)
+    {
+        for (int i = 0; i < arguments.Length; i++)
+        {
+            if (arguments[i] == name)
+                return i + 1 < arguments.Length ? arguments[i + 1] : null;
+            if (arguments[i].Length > name.Length && arguments[i].StartsWith(name, StringComparison.Ordinal) && arguments[i][name.Length] is '=' or ':')
+                return arguments[i][(name.Length + 1)..];
+        }
+
+        return null;
+    }
+
+    // The platform's default is beside the assembly; "dotnet exec X.dll" is the other way to start one.
+    private static string DefaultResults(ImmutableArray<string> command)
+    {
+        string program = command is [_, "exec", { } assembly, ..] ? assembly : command[0];
+        return Path.Combine(Path.GetDirectoryName(Path.GetFullPath(program))!, "TestResults");
+    }
+}
