@@ -59,7 +59,7 @@ public sealed class KernelLock
     public static string? FindFile(KernelReference kernel, string directory)
     {
         ArgumentNullException.ThrowIfNull(kernel);
-        return kernel.Source == KernelSource.File ? null : FindFile(directory);
+        return kernel.IsLocal ? null : FindFile(directory);
     }
 
     /// <summary>The lock file that holds in the directory, or where a new one belongs: the root of the git work tree, else the directory.</summary>

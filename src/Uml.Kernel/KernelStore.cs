@@ -32,7 +32,6 @@ public sealed record StoredKernel(
 public sealed class KernelStore
 {
     private const int FormatVersion = 1;
-    private const string PackageName = "user-mode-linux";
 
     private readonly HostTools _host;
     private readonly string? _readOnlyRoot;
@@ -381,13 +380,12 @@ public sealed class KernelStore
     private async Task<GuestKernel> FetchAsync(
         KernelReference reference, KernelResolveOptions options, KernelLockEntry? pin, CancellationToken cancellationToken)
     {
-        string suite = reference.Value;
         if (Notice is not null)
             options.Progress?.Report(new KernelProgress(Notice, IsWarning: true));
         Directory.CreateDirectory(LockRoot);
         bool waited = false;
         using FileLock mine = await FileLock.TakeAsync(
-            Path.Combine(LockRoot, "debian-" + suite),
+            Path.Combine(LockRoot, NameOf(reference)),
             () =>
             {
                 waited = true;
@@ -400,151 +398,21 @@ public sealed class KernelStore
             return found;
 
         using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
-        AptClient apt = new(_host, reference.ToString(), temporary.Path, options.Progress);
-        AptClient.Package package = await FindPackageAsync(apt, suite, cancellationToken);
-        if (pin?.PackageVersion is { } pinned && pinned != package.Version)
-        {
-            throw new KernelException(
-                $"{reference} is pinned to {pin.Release} (package {pinned}), but the archive has {package.Version} now: pull it with --refresh to pin that one, or bring back the store that has the old one.");
-        }
-
-        await apt.DownloadAsync([package], cancellationToken);
-        string unpacked = Path.Combine(temporary.Path, "unpacked");
-        string version = await apt.UnpackAsync(PackageName, unpacked, cancellationToken);
         string built = Path.Combine(temporary.Path, "kernel");
         Directory.CreateDirectory(built);
-        KernelImage image = TakeKernel(reference, unpacked, built);
-
-        string? libraries = null;
-        if (!await RunsAsync(image, Path.Combine(built, "linux"), cancellationToken))
-        {
-            if (Root.AsSpan().ContainsAny(":;$"))
-                throw new KernelException($"{reference} has to bring its own C library, and LD_LIBRARY_PATH cannot name a directory with ':', ';' or '$' in it, such as {Root}; set UML_CACHE to another directory.");
-            libraries = await FetchLibrariesAsync(apt, suite, image, temporary.Path, built, cancellationToken);
-            await TryWithLibrariesAsync(reference, image, built, cancellationToken);
-        }
-
-        options.Progress?.Report(new KernelProgress($"storing {image.Release}"));
-        KernelDocument document = Document(image, Path.Combine(built, "linux")) with
-        {
-            PackageVersion = version,
-            LibraryVersion = libraries,
-            Modules = Directory.Exists(Path.Combine(built, "modules", image.Release)),
-        };
+        KernelRequest request = new(reference, pin, Root, temporary.Path, built, options.Progress);
+        KernelDocument document = await ProviderOf(reference).ProvideAsync(request, cancellationToken);
+        options.Progress?.Report(new KernelProgress($"storing {document.Release}"));
         cancellationToken.ThrowIfCancellationRequested();
         return await InstallAsync(reference, document, built, temporary.Path, cancellationToken);
     }
 
-    private static async Task<AptClient.Package> FindPackageAsync(AptClient apt, string suite, CancellationToken cancellationToken)
+    private IKernelProvider ProviderOf(KernelReference reference) => reference.Source switch
     {
-        KernelException? first = null;
-        foreach (AptSource archive in await apt.FindArchivesAsync(cancellationToken))
-        {
-            try
-            {
-                await apt.UpdateAsync(archive, suite, cancellationToken);
-                return await apt.FindPackageAsync(PackageName, suite, cancellationToken);
-            }
-            catch (KernelException e)
-            {
-                first ??= e;
-            }
-        }
-
-        throw first!;
-    }
-
-    /// <summary>Moves what is needed out of the unpacked package.</summary>
-    private static KernelImage TakeKernel(KernelReference reference, string unpacked, string built)
-    {
-        string executable = Path.Combine(unpacked, "usr", "bin", "linux.uml");
-        if (!File.Exists(executable))
-            throw new KernelException($"{reference} cannot be used: its package has no usr/bin/linux.uml; use another suite, such as debian:sid.");
-        KernelImage image;
-        try
-        {
-            image = KernelImage.Read(executable);
-        }
-        catch (ElfException e)
-        {
-            throw new KernelException($"{reference} cannot be used: its usr/bin/linux.uml {e.Message}; use another suite, such as debian:sid.", e);
-        }
-
-        File.Move(executable, Path.Combine(built, "linux"));
-        foreach (string parent in (string[])["usr/lib", "lib"])
-        {
-            string modules = Path.Combine(unpacked, parent, "uml", "modules", image.Release);
-            if (!Directory.Exists(modules) || Directory.Exists(Path.Combine(built, "modules")))
-                continue;
-            Directory.CreateDirectory(Path.Combine(built, "modules"));
-            Directory.Move(modules, Path.Combine(built, "modules", image.Release));
-        }
-
-        UnixFiles.DeleteTree(unpacked);
-        return image;
-    }
-
-    /// <summary>Fetches the suite's own C library, and keeps of it what the kernel loads.</summary>
-    private static async Task<string> FetchLibrariesAsync(
-        AptClient apt, string suite, KernelImage image, string temporary, string built, CancellationToken cancellationToken)
-    {
-        AptClient.Package[] packages =
-        [
-            await apt.FindPackageAsync("libc6", suite, cancellationToken),
-            await apt.FindPackageAsync("libgcc-s1", suite, cancellationToken),
-        ];
-        await apt.DownloadAsync(packages, cancellationToken);
-        string unpacked = Path.Combine(temporary, "libraries");
-        List<string> versions = [];
-        foreach (AptClient.Package package in packages)
-            versions.Add($"{package.Name} {await apt.UnpackAsync(package.Name, unpacked, cancellationToken)}");
-
-        string library = Path.Combine(built, "lib");
-        Directory.CreateDirectory(library);
-        HashSet<string> taken = new(StringComparer.Ordinal);
-        Queue<string> wanted = new([Path.GetFileName(image.Interpreter!), HostLibraries.UnwindLibrary, .. image.Needed]);
-        while (wanted.TryDequeue(out string? name))
-        {
-            if (!taken.Add(name))
-                continue;
-            string file = ((string[])["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib64", "lib64"])
-                .Select(d => Path.Combine(unpacked, d, name)).FirstOrDefault(File.Exists)
-                ?? throw new KernelException($"debian:{suite} cannot be used: it needs the library {name}, which is neither on this host nor in the suite's libc6; use another suite.");
-            File.Copy(file, Path.Combine(library, name));
-            using FileStream opened = File.OpenRead(file);
-            foreach (string next in ElfImage.Read(opened).Needed)
-                wanted.Enqueue(next);
-        }
-
-        UnixFiles.DeleteTree(unpacked);
-        return string.Join(", ", versions);
-    }
-
-    /// <summary>The kernel runs on the host's C library: by what it asks for, and then by trying.</summary>
-    private static async Task<bool> RunsAsync(KernelImage image, string executable, CancellationToken cancellationToken) =>
-        HostLibraries.WhyNot(image.Interpreter, image.RequiredGlibc, image.Needed) is null
-        && (await VersionAsync(executable, null, cancellationToken)).ExitCode == 0;
-
-    private static async Task TryWithLibrariesAsync(KernelReference reference, KernelImage image, string built, CancellationToken cancellationToken)
-    {
-        string copy = Path.Combine(Path.GetDirectoryName(built)!, "try");
-        ElfImage.CopyWithInterpreter(Path.Combine(built, "linux"), copy, Path.Combine(built, "lib", Path.GetFileName(image.Interpreter!)));
-        ExternalResult result = await VersionAsync(copy, Path.Combine(built, "lib"), cancellationToken);
-        File.Delete(copy);
-        if (result.ExitCode != 0)
-        {
-            string words = string.Join(" | ", result.StandardError.Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(3));
-            throw new KernelException($"{reference} does not run on this host, not even with its own C library (status {result.ExitCode}: {words}); use an older suite, such as debian:bookworm.") { Problem = KernelProblem.Unavailable };
-        }
-    }
-
-    /// <summary>Starts the kernel just to say its version. Directly: a shell in between would run on this libc too.</summary>
-    private static Task<ExternalResult> VersionAsync(string executable, string? library, CancellationToken cancellationToken) => new ExternalProgram(executable)
-    {
-        Arguments = ["--version"],
-        Environment = System.Collections.Immutable.ImmutableDictionary<string, string?>.Empty.Add("LD_LIBRARY_PATH", library),
-        ThrowsOnFailure = false,
-    }.RunAsync(cancellationToken);
+        KernelSource.Debian => new DebianKernels(_host),
+        KernelSource.NuGet => new PackagedKernels(),
+        _ => new BuiltKernels(),
+    };
 
     /// <summary>Describes what was built and moves it to its place; from here on it is found.</summary>
     private async Task<GuestKernel> InstallAsync(
@@ -624,7 +492,8 @@ public sealed class KernelStore
     private static string LoaderPath(string directory, KernelDocument kernel) =>
         Path.Combine(directory, "lib", Path.GetFileName(kernel.Interpreter ?? "none"));
 
-    private static KernelDocument Document(KernelImage image, string path) => new()
+    /// <summary>Describes a kernel executable.</summary>
+    internal static KernelDocument Document(KernelImage image, string path) => new()
     {
         Format = FormatVersion,
         Sha256 = HashOf(path),
@@ -656,7 +525,19 @@ public sealed class KernelStore
         }
     }
 
-    private static string ReferencePath(string root, KernelReference reference) => Path.Combine(root, "refs", "debian", reference.Value + ".json");
+    private static string ReferencePath(string root, KernelReference reference) => reference.Source == KernelSource.Debian
+        ? Path.Combine(root, "refs", "debian", reference.Value + ".json")
+        : Path.Combine(root, "refs", NameOf(reference) + ".json");
+
+    /// <summary>A file name for the reference: readable where that is possible.</summary>
+    private static string NameOf(KernelReference reference)
+    {
+        string text = reference.ToString();
+        string plain = string.Concat(text.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '-'));
+        return reference.Source == KernelSource.Debian || plain == text
+            ? plain
+            : plain[..Math.Min(plain.Length, 80)] + "-" + Hex(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..12];
+    }
 
     /// <summary>A file of the store, or null: a missing or damaged one means that the kernel is not there.</summary>
     private static T? ReadJson<T>(string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
