@@ -11,6 +11,7 @@ namespace Uml.CI;
 [JsonSerializable(typeof(ManifestDocument))]
 [JsonSerializable(typeof(ReferenceDocument))]
 [JsonSerializable(typeof(FileDocument))]
+[JsonSerializable(typeof(KernelRecord))]
 internal sealed partial class KernelJson : JsonSerializerContext;
 
 /// <summary>uml.lock.json.</summary>
