@@ -8,11 +8,12 @@ internal static class KernelCommand
 {
     public static Command Create()
     {
-        var command = new Command("kernel", "Fetch, show and remove kernels");
+        var command = new Command("kernel", "Fetch, build, show and remove kernels");
         command.Subcommands.Add(CreatePull());
+        command.Subcommands.Add(KernelBuildCommand.Create());
         command.Subcommands.Add(CreateList());
         command.Subcommands.Add(CreateRemove());
-        HelpText.Describe(command, "uml kernel pull|list|remove");
+        HelpText.Describe(command, "uml kernel pull|build|list|remove");
         return command;
     }
 

@@ -29,7 +29,7 @@ public sealed record StoredKernel(
 /// file below <c>refs/</c>. Everything is built aside and moved into place in one step, so several processes may use a
 /// store at once and none of them, killed at any moment, leaves half a kernel behind.
 /// </summary>
-public sealed class KernelStore
+public sealed partial class KernelStore
 {
     private const int FormatVersion = 1;
 
@@ -397,6 +397,8 @@ public sealed class KernelStore
         if ((waited || !options.Refresh) && Find(reference, pin?.Sha256) is { } found)
             return found;
 
+        if (reference.IsBuilt)
+            return (await BuildLockedAsync(reference, new KernelBuildOptions { Refresh = options.Refresh, Progress = options.Progress }, cancellationToken)).Kernel;
         using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
         string built = Path.Combine(temporary.Path, "kernel");
         Directory.CreateDirectory(built);
@@ -410,13 +412,17 @@ public sealed class KernelStore
     private IKernelProvider ProviderOf(KernelReference reference) => reference.Source switch
     {
         KernelSource.Debian => new DebianKernels(_host),
-        KernelSource.NuGet => new PackagedKernels(),
-        _ => new BuiltKernels(),
+        _ => new PackagedKernels(),
     };
 
     /// <summary>Describes what was built and moves it to its place; from here on it is found.</summary>
+    /// <param name="reference">What it is to be found by; null when only its executable's path stands for it.</param>
+    /// <param name="document">What it is.</param>
+    /// <param name="built">The directory with it.</param>
+    /// <param name="temporary">A directory on the same file system.</param>
+    /// <param name="cancellationToken">Ends the wait for the store's lock.</param>
     private async Task<GuestKernel> InstallAsync(
-        KernelReference reference, KernelDocument document, string built, string temporary, CancellationToken cancellationToken)
+        KernelReference? reference, KernelDocument document, string built, string temporary, CancellationToken cancellationToken)
     {
         Dictionary<string, string> files = [];
         foreach (string file in Directory.EnumerateFiles(built, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
@@ -431,7 +437,8 @@ public sealed class KernelStore
 
         using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
         KernelDocument? present = ReadKernel(target);
-        bool keep = present is not null && Runnable(reference, target, present) is not null && ProblemsOf(target).Count == 0;
+        KernelReference name = reference ?? KernelReference.File(Path.Combine(target, "linux"));
+        bool keep = present is not null && Runnable(name, target, present) is not null && ProblemsOf(target).Count == 0;
         if (!keep)
         {
             if (Directory.Exists(target))
@@ -439,12 +446,18 @@ public sealed class KernelStore
             Directory.Move(built, target);
         }
 
+        if (reference is not null)
+            WriteReference(reference, document);
+        return (reference is null ? Runnable(name, target, document) : Find(reference, document.Sha256))
+            ?? throw new KernelException($"{name} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
+    }
+
+    private void WriteReference(KernelReference reference, KernelDocument document)
+    {
         string path = ReferencePath(Root, reference);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         AtomicFile.Write(path, JsonSerializer.Serialize(
             new ReferenceDocument { Reference = reference.ToString(), Sha256 = document.Sha256, Fetched = document.Fetched }, KernelJson.Default.ReferenceDocument));
-        return Find(reference, document.Sha256)
-            ?? throw new KernelException($"{reference} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
     }
 
     private async Task PinAsync(GuestKernel kernel, string lockFile, bool refresh, CancellationToken cancellationToken)
