@@ -24,7 +24,7 @@ internal sealed class FakeSource
             	@echo '  CC      init/main.o'
             	{{inAll}}
             	cp main.c $(O)/main.c
-            	cd $(O) && $(CC) $(KCFLAGS) -g -static -DTEXT='"$(KBUILD_BUILD_TIMESTAMP) $(KBUILD_BUILD_USER)"' $(abspath main.c) -o linux && nm linux >System.map
+            	cd $(O) && $(CC) $(KCFLAGS) -g -static -DCONFIG='"'$$(cksum <.config | tr ' ' -)'"' -DTEXT='"$(KBUILD_BUILD_TIMESTAMP) $(KBUILD_BUILD_USER)"' $(abspath main.c) -o linux && nm linux >System.map
             allnoconfig:
             	{{inConfig}}
             	@grep -v CONFIG_KCMP= $(KCONFIG_ALLCONFIG) >$(O)/.config; echo CONFIG_DROPPED=n >>$(O)/.config; grep -o CONFIG_KCMP=. $(KCONFIG_ALLCONFIG) >>$(O)/.config || true
@@ -33,7 +33,7 @@ internal sealed class FakeSource
         scratch.Write(name + "/COPYING", "the licence\n");
         scratch.Write(name + "/main.c", """
             #include <stdio.h>
-            const char banner[] = "Linux version 7.9.3-rc2 (uml@uml) (gcc) #1 SMP " TEXT, marker[] = "uml_dir=", file[] = __FILE__;
+            const char banner[] = "Linux version 7.9.3-rc2 (uml@uml) (gcc) #1 SMP " TEXT, marker[] = "uml_dir=", file[] = __FILE__ CONFIG;
             int main(void) { return puts(banner) < 0 || puts(marker) < 0 || puts(file) < 0; }
             """);
         foreach (string tool in (string[])["flex", "bison", "bc", "perl", "awk", "make", "ld", "objcopy", "gcc"])

@@ -101,7 +101,7 @@ public sealed class KernelBuildTests
         Assert.True((await BuildAsync(new FakeSource(scratch), new KernelBuildOptions { Twice = true })).BuiltTwice);
         FakeSource random = new(scratch, "random", inConfig: "@head -c 8 /dev/urandom | od -An -tx1 | sed 's/^/# /' >>$(KCONFIG_ALLCONFIG)");
         string message = await FailsAsync(random, new KernelBuildOptions { Twice = true });
-        Assert.Contains("is not reproducible: built twice, config differs", message, StringComparison.Ordinal);
+        Assert.Matches("is not reproducible: built twice, .*config.* differ", message);
     }
 
     [Fact]
@@ -178,8 +178,8 @@ public sealed class KernelBuildTests
         FakeSource source = new(scratch, inConfig: "@sed -i '/PRESENT\\|ABSENT/d' $(KCONFIG_ALLCONFIG)");
         string message = await FailsAsync(source, new KernelBuildOptions { Settings = ["CONFIG_PRESENT=y", "ABSENT=y"] });
         Assert.Contains("2 options that were asked for did not survive configuration", message, StringComparison.Ordinal);
-        Assert.Contains("CONFIG_PRESENT=y (set.config:1) is n: it depends on NEVER, which is n", message, StringComparison.Ordinal);
-        Assert.Contains("CONFIG_ABSENT=y (set.config:2) is n: there is no such option", message, StringComparison.Ordinal);
+        Assert.Contains("CONFIG_PRESENT=y (--set) is n: it depends on NEVER, which is n", message, StringComparison.Ordinal);
+        Assert.Contains("CONFIG_ABSENT=y (--set) is n: there is no such option", message, StringComparison.Ordinal);
     }
 
     [Fact]
