@@ -53,7 +53,16 @@ internal sealed record KernelDocument
 
     public string? Glibc { get; init; }
 
+    /// <summary>Where it came from, in words.</summary>
+    public string? Origin { get; init; }
+
+    /// <summary>The profiles it was built with.</summary>
+    public string[] Profiles { get; init; } = [];
+
     public string? PackageVersion { get; init; }
+
+    /// <summary>SHA-512 of the package in base64, as NuGet has it.</summary>
+    public string? ContentHash { get; init; }
 
     public bool Modules { get; init; }
 
