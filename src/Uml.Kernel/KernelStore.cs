@@ -422,7 +422,7 @@ public sealed partial class KernelStore
         }
     }
 
-    private static string HashOf(string path)
+    internal static string HashOf(string path)
     {
         using FileStream file = File.OpenRead(path);
         return Hex(SHA256.HashData(file));

@@ -11,6 +11,7 @@ internal static class KernelCommand
         command.Subcommands.Add(KernelPullCommand.Create());
         command.Subcommands.Add(KernelListCommand.Create());
         command.Subcommands.Add(KernelShowCommand.Create());
+        command.Subcommands.Add(KernelPackCommand.Create());
         command.Subcommands.Add(KernelVerifyCommand.Create());
         command.Subcommands.Add(KernelRemoveCommand.Create());
         command.Subcommands.Add(KernelPruneCommand.Create());
