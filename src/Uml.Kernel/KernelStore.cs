@@ -22,7 +22,14 @@ public sealed record StoredKernel(
     string? LibraryVersion,
     string Directory,
     long Size,
-    DateTimeOffset Fetched);
+    DateTimeOffset Fetched)
+{
+    /// <summary>The ID of the NuGet package it came from, or null.</summary>
+    public string? PackageId { get; init; }
+
+    /// <summary>The feed's address or the folder that package came from, or null.</summary>
+    public string? Origin { get; init; }
+}
 
 /// <summary>
 /// Where kernels are kept: <c>kernels/SHA256/{linux, lib/, modules/RELEASE/, kernel.json}</c> and, for each reference, a
@@ -96,6 +103,8 @@ public sealed class KernelStore
         {
             KernelLock pins = options.LockFile is null ? KernelLock.Empty : KernelLock.Load(options.LockFile);
             KernelLockEntry? pin = options.Refresh ? null : pins.Find(reference);
+            // NuGet's own folder of packages needs no network.
+            bool mayFetch = !options.Offline || reference.Source == KernelSource.NuGet;
             GuestKernel kernel;
             if (reference.Source == KernelSource.File)
             {
@@ -103,14 +112,14 @@ public sealed class KernelStore
             }
             else
             {
-                kernel = (options.Refresh ? null : Find(reference, pin?.Sha256))
-                    ?? (options.Offline
-                        ? throw new KernelException(
+                kernel = (options.Refresh ? null : Find(reference, pin))
+                    ?? (mayFetch
+                        ? await FetchAsync(reference, options, pin, cancellationToken)
+                        : throw new KernelException(
                             pin is null
                                 ? $"{reference} is not in the kernel store {Root} and the network may not be used: pull it first (uml kernel pull {reference})."
                                 : $"{reference} is pinned to {pin.Release} ({pin.Sha256[..12]}), which is not in the kernel store {Root}, and the network may not be used: pull it first (uml kernel pull {reference}).")
-                        { Problem = KernelProblem.Unavailable }
-                        : await FetchAsync(reference, options, pin, cancellationToken));
+                        { Problem = KernelProblem.Unavailable });
             }
 
             if (options.LockFile is not null)
@@ -137,16 +146,14 @@ public sealed class KernelStore
         foreach (string root in Roots)
         {
             ILookup<string, string> references = References(root).ToLookup(r => r.Document.Sha256, r => r.Document.Reference, StringComparer.Ordinal);
-            string directory = Path.Combine(root, "kernels");
-            if (!Directory.Exists(directory))
-                continue;
-            foreach (string path in Directory.EnumerateDirectories(directory))
+            foreach ((string path, KernelDocument kernel) in Kernels(root))
             {
-                if (ReadKernel(path) is not { } kernel || kernels.Any(k => k.Sha256 == kernel.Sha256))
+                if (kernels.Any(k => k.Sha256 == kernel.Sha256))
                     continue;
                 kernels.Add(new StoredKernel(
                     kernel.Release, kernel.Sha256, [.. references[kernel.Sha256].Order(StringComparer.Ordinal)], kernel.PackageVersion,
-                    kernel.LibraryVersion, path, SizeOf(path), kernel.Fetched));
+                    kernel.LibraryVersion, path, SizeOf(path), kernel.Fetched)
+                { PackageId = kernel.PackageId, Origin = kernel.Origin });
             }
         }
 
@@ -213,7 +220,19 @@ public sealed class KernelStore
             : throw new ArgumentException("The kernel is of another store.", nameof(kernel));
     }
 
-    private static List<string> ProblemsOf(string directory)
+    /// <summary>The kernels below a store's directory, each with its own.</summary>
+    internal static IEnumerable<(string Directory, KernelDocument Document)> Kernels(string root)
+    {
+        string parent = Path.Combine(root, "kernels");
+        foreach (string directory in Directory.Exists(parent) ? Directory.EnumerateDirectories(parent) : [])
+        {
+            if (ReadKernel(directory) is { } kernel)
+                yield return (directory, kernel);
+        }
+    }
+
+    /// <summary>What is wrong with a kernel of the store, after all of its files were read.</summary>
+    internal static List<string> ProblemsOf(string directory)
     {
         List<string> problems = [];
         ManifestDocument? manifest = ReadJson(Path.Combine(directory, "manifest.json"), KernelJson.Default.ManifestDocument);
@@ -260,16 +279,25 @@ public sealed class KernelStore
         return problems;
     }
 
-    private GuestKernel? Find(KernelReference reference, string? sha256)
+    private GuestKernel? Find(KernelReference reference, KernelLockEntry? pin)
     {
         foreach (string root in Roots)
         {
-            string? wanted = sha256 ?? ReadJson(ReferencePath(root, reference), KernelJson.Default.ReferenceDocument)?.Sha256;
+            ReferenceDocument? known = ReadJson(ReferencePath(root, reference), KernelJson.Default.ReferenceDocument);
+            string? wanted = pin?.Sha256 ?? known?.Sha256;
             if (wanted is not { Length: 64 } || !wanted.All(char.IsAsciiHexDigitLower))
                 continue;
             string directory = Path.Combine(root, "kernels", wanted);
-            if (ReadKernel(directory) is { } kernel && Runnable(reference, directory, kernel) is { } found)
-                return found;
+            if (ReadKernel(directory) is not { } kernel || Runnable(reference, directory, kernel) is not { } found)
+                continue;
+
+            // The same kernel may have come here by another way.
+            ReferenceDocument? own = known?.Sha256 == wanted ? known : null;
+            return found with
+            {
+                PackageVersion = pin?.PackageVersion ?? own?.PackageVersion ?? found.PackageVersion,
+                ContentHash = pin?.ContentHash ?? own?.ContentHash ?? found.ContentHash,
+            };
         }
 
         return null;
@@ -304,6 +332,7 @@ public sealed class KernelStore
         ExecutablePath = executable,
         Sha256 = kernel.Sha256,
         PackageVersion = kernel.PackageVersion,
+        ContentHash = kernel.ContentHash,
         ModulesDirectory = modules,
         LibraryDirectory = library,
         ReadPaths = library is null ? HostLibraries.ReadPaths(executable, kernel.Interpreter, kernel.Needed) : [executable, library],
@@ -394,16 +423,20 @@ public sealed class KernelStore
             cancellationToken);
 
         // Whoever was waited for has just fetched it, a refresh included.
-        if ((waited || !options.Refresh) && Find(reference, pin?.Sha256) is { } found)
+        if ((waited || !options.Refresh) && Find(reference, pin) is { } found)
             return found;
 
         using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
         string built = Path.Combine(temporary.Path, "kernel");
         Directory.CreateDirectory(built);
-        KernelRequest request = new(reference, pin, Root, temporary.Path, built, options.Progress);
+        KernelRequest request = new(
+            reference, pin, Root, temporary.Path, built, options.Progress,
+            Path.GetFullPath(options.SettingsDirectory ?? Directory.GetCurrentDirectory()), options.Offline, options.Refresh);
         KernelDocument document = await ProviderOf(reference).ProvideAsync(request, cancellationToken);
-        options.Progress?.Report(new KernelProgress($"storing {document.Release}"));
         cancellationToken.ThrowIfCancellationRequested();
+        if (!File.Exists(Path.Combine(built, "linux")))
+            return await ReferAsync(reference, document, cancellationToken);
+        options.Progress?.Report(new KernelProgress($"storing {document.Release}"));
         return await InstallAsync(reference, document, built, temporary.Path, cancellationToken);
     }
 
@@ -439,11 +472,30 @@ public sealed class KernelStore
             Directory.Move(built, target);
         }
 
+        return Refer(reference, document);
+    }
+
+    /// <summary>From here on the reference means a kernel that the store has.</summary>
+    private async Task<GuestKernel> ReferAsync(KernelReference reference, KernelDocument document, CancellationToken cancellationToken)
+    {
+        using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
+        return Refer(reference, document);
+    }
+
+    private GuestKernel Refer(KernelReference reference, KernelDocument document)
+    {
         string path = ReferencePath(Root, reference);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        AtomicFile.Write(path, JsonSerializer.Serialize(
-            new ReferenceDocument { Reference = reference.ToString(), Sha256 = document.Sha256, Fetched = document.Fetched }, KernelJson.Default.ReferenceDocument));
-        return Find(reference, document.Sha256)
+        ReferenceDocument content = new()
+        {
+            Reference = reference.ToString(),
+            Sha256 = document.Sha256,
+            PackageVersion = document.PackageVersion,
+            ContentHash = document.ContentHash,
+            Fetched = document.Fetched,
+        };
+        AtomicFile.Write(path, JsonSerializer.Serialize(content, KernelJson.Default.ReferenceDocument));
+        return Find(reference, pin: null)
             ?? throw new KernelException($"{reference} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
     }
 
@@ -457,8 +509,9 @@ public sealed class KernelStore
         KernelLockEntry? pin = pins.Entries.GetValueOrDefault(kernel.Reference);
         if (!refresh)
             pins.Verify(kernel);
-        if (pin is null || (refresh && pin.Sha256 != kernel.Sha256))
-            pins.With(kernel).Save(lockFile);
+        KernelLock with = pins.With(kernel);
+        if (pin is null || (refresh && pin != with.Entries[kernel.Reference]))
+            with.Save(lockFile);
     }
 
     /// <summary>Makes the copy that asks for the loader in this directory; false where the directory cannot be written.</summary>
