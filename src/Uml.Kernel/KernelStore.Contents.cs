@@ -10,12 +10,9 @@ public sealed partial class KernelStore
         foreach (string root in Roots)
         {
             ILookup<string, string> references = References(root).ToLookup(r => r.Document.Sha256, r => r.Document.Reference, StringComparer.Ordinal);
-            string directory = Path.Combine(root, "kernels");
-            if (!Directory.Exists(directory))
-                continue;
-            foreach (string path in Directory.EnumerateDirectories(directory))
+            foreach ((string path, KernelDocument kernel) in Kernels(root))
             {
-                if (ReadKernel(path) is not { } kernel || kernels.Any(k => k.Sha256 == kernel.Sha256))
+                if (kernels.Any(k => k.Sha256 == kernel.Sha256))
                     continue;
                 kernels.Add(new StoredKernel
                 {
@@ -25,6 +22,7 @@ public sealed partial class KernelStore
                     References = [.. references[kernel.Sha256].Order(StringComparer.Ordinal)],
                     Origin = kernel.Origin,
                     Profiles = kernel.Profiles,
+                    PackageId = kernel.PackageId,
                     PackageVersion = kernel.PackageVersion,
                     ContentHash = kernel.ContentHash,
                     LibraryVersion = kernel.LibraryVersion,
@@ -124,7 +122,19 @@ public sealed partial class KernelStore
             : throw new ArgumentException("The kernel is of another store.", nameof(kernel));
     }
 
-    private static List<string> ProblemsOf(string directory)
+    /// <summary>The kernels below a store's directory, each with its own.</summary>
+    internal static IEnumerable<(string Directory, KernelDocument Document)> Kernels(string root)
+    {
+        string parent = Path.Combine(root, "kernels");
+        foreach (string directory in Directory.Exists(parent) ? Directory.EnumerateDirectories(parent) : [])
+        {
+            if (ReadKernel(directory) is { } kernel)
+                yield return (directory, kernel);
+        }
+    }
+
+    /// <summary>What is wrong with a kernel of the store, after all of its files were read.</summary>
+    internal static List<string> ProblemsOf(string directory)
     {
         List<string> problems = [];
         ManifestDocument? manifest = ReadJson(Path.Combine(directory, "manifest.json"), KernelJson.Default.ManifestDocument);

@@ -77,6 +77,8 @@ public sealed partial class KernelStore
         {
             KernelLock pins = options.LockFile is null ? KernelLock.Empty : KernelLock.Load(options.LockFile);
             KernelLockEntry? pin = options.Refresh ? null : pins.Find(reference);
+            // NuGet's own folder of packages needs no network.
+            bool mayFetch = !options.Offline || reference.Source == KernelSource.NuGet;
             GuestKernel kernel;
             if (reference.Source == KernelSource.File)
             {
@@ -84,14 +86,14 @@ public sealed partial class KernelStore
             }
             else
             {
-                kernel = (options.Refresh ? null : Find(reference, pin?.Sha256))
-                    ?? (options.Offline
-                        ? throw new KernelException(
+                kernel = (options.Refresh ? null : Find(reference, pin))
+                    ?? (mayFetch
+                        ? await FetchAsync(reference, options, pin, cancellationToken)
+                        : throw new KernelException(
                             pin is null
                                 ? $"{reference} is not in the kernel store {Root} and the network may not be used: pull it first (uml kernel pull {reference})."
                                 : $"{reference} is pinned to {pin.Release} ({pin.Sha256[..12]}), which is not in the kernel store {Root}, and the network may not be used: pull it first (uml kernel pull {reference}).")
-                        { Problem = KernelProblem.Unavailable }
-                        : await FetchAsync(reference, options, pin, cancellationToken));
+                        { Problem = KernelProblem.Unavailable });
             }
 
             if (options.LockFile is not null)
@@ -111,19 +113,27 @@ public sealed partial class KernelStore
         return reference.Source == KernelSource.File ? ResolveFile(reference) : Find(reference, null);
     }
 
-    private GuestKernel? Find(KernelReference reference, string? sha256)
+    private GuestKernel? Find(KernelReference reference, KernelLockEntry? pin)
     {
         foreach (string root in Roots)
         {
-            string? wanted = sha256 ?? ReadJson(ReferencePath(root, reference), KernelJson.Default.ReferenceDocument)?.Sha256;
+            ReferenceDocument? known = ReadJson(ReferencePath(root, reference), KernelJson.Default.ReferenceDocument);
+            string? wanted = pin?.Sha256 ?? known?.Sha256;
             if (wanted is not { Length: 64 } || !wanted.All(char.IsAsciiHexDigitLower))
                 continue;
             string directory = Path.Combine(root, "kernels", wanted);
-            if (ReadKernel(directory) is { } kernel && Runnable(reference, directory, kernel) is { } found)
+            if (ReadKernel(directory) is not { } kernel || Runnable(reference, directory, kernel) is not { } found)
+                continue;
+
+            NoteUse(directory);
+
+            // The same kernel may have come here by another way.
+            ReferenceDocument? own = known?.Sha256 == wanted ? known : null;
+            return found with
             {
-                NoteUse(directory);
-                return found;
-            }
+                PackageVersion = pin?.PackageVersion ?? own?.PackageVersion ?? found.PackageVersion,
+                ContentHash = pin?.ContentHash ?? own?.ContentHash ?? found.ContentHash,
+            };
         }
 
         return null;
@@ -173,6 +183,7 @@ public sealed partial class KernelStore
         ExecutablePath = executable,
         Sha256 = kernel.Sha256,
         PackageVersion = kernel.PackageVersion,
+        ContentHash = kernel.ContentHash,
         ModulesDirectory = modules,
         LibraryDirectory = library,
         ReadPaths = library is null ? HostLibraries.ReadPaths(executable, kernel.Interpreter, kernel.Needed) : [executable, library],
@@ -263,16 +274,20 @@ public sealed partial class KernelStore
             cancellationToken);
 
         // Whoever was waited for has just fetched it, a refresh included.
-        if ((waited || !options.Refresh) && Find(reference, pin?.Sha256) is { } found)
+        if ((waited || !options.Refresh) && Find(reference, pin) is { } found)
             return found;
 
         using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
         string built = Path.Combine(temporary.Path, "kernel");
         Directory.CreateDirectory(built);
-        KernelRequest request = new(reference, pin, Root, temporary.Path, built, options.Progress);
+        KernelRequest request = new(
+            reference, pin, Root, temporary.Path, built, options.Progress,
+            Path.GetFullPath(options.SettingsDirectory ?? Directory.GetCurrentDirectory()), options.Offline, options.Refresh);
         KernelDocument document = await ProviderOf(reference).ProvideAsync(request, cancellationToken);
-        options.Progress?.Report(new KernelProgress($"storing {document.Release}"));
         cancellationToken.ThrowIfCancellationRequested();
+        if (!File.Exists(Path.Combine(built, "linux")))
+            return await ReferAsync(reference, document, cancellationToken);
+        options.Progress?.Report(new KernelProgress($"storing {document.Release}"));
         return await InstallAsync(reference, document, built, temporary.Path, cancellationToken);
     }
 
@@ -308,11 +323,30 @@ public sealed partial class KernelStore
             Directory.Move(built, target);
         }
 
+        return Refer(reference, document);
+    }
+
+    /// <summary>From here on the reference means a kernel that the store has.</summary>
+    private async Task<GuestKernel> ReferAsync(KernelReference reference, KernelDocument document, CancellationToken cancellationToken)
+    {
+        using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
+        return Refer(reference, document);
+    }
+
+    private GuestKernel Refer(KernelReference reference, KernelDocument document)
+    {
         string path = ReferencePath(Root, reference);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        AtomicFile.Write(path, JsonSerializer.Serialize(
-            new ReferenceDocument { Reference = reference.ToString(), Sha256 = document.Sha256, Fetched = document.Fetched }, KernelJson.Default.ReferenceDocument));
-        return Find(reference, document.Sha256)
+        ReferenceDocument content = new()
+        {
+            Reference = reference.ToString(),
+            Sha256 = document.Sha256,
+            PackageVersion = document.PackageVersion,
+            ContentHash = document.ContentHash,
+            Fetched = document.Fetched,
+        };
+        AtomicFile.Write(path, JsonSerializer.Serialize(content, KernelJson.Default.ReferenceDocument));
+        return Find(reference, pin: null)
             ?? throw new KernelException($"{reference} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
     }
 
@@ -326,8 +360,9 @@ public sealed partial class KernelStore
         KernelLockEntry? pin = pins.Entries.GetValueOrDefault(kernel.Reference);
         if (!refresh)
             pins.Verify(kernel);
-        if (pin is null || (refresh && pin.Sha256 != kernel.Sha256))
-            pins.With(kernel).Save(lockFile);
+        KernelLock with = pins.With(kernel);
+        if (pin is null || (refresh && pin != with.Entries[kernel.Reference]))
+            with.Save(lockFile);
     }
 
     /// <summary>Makes the copy that asks for the loader in this directory; false where the directory cannot be written.</summary>

@@ -15,11 +15,14 @@ public sealed record StoredKernel
     /// <summary>The references that stand for it at present.</summary>
     public required IReadOnlyList<string> References { get; init; }
 
-    /// <summary>Where it came from, in words.</summary>
+    /// <summary>Where it came from: a feed's address, a folder, or in words.</summary>
     public string? Origin { get; init; }
 
     /// <summary>The profiles it was built with; empty where that is not known.</summary>
     public IReadOnlyList<string> Profiles { get; init; } = [];
+
+    /// <summary>The ID of the NuGet package it came from, or null.</summary>
+    public string? PackageId { get; init; }
 
     /// <summary>The version of the package it came from, or null.</summary>
     public string? PackageVersion { get; init; }

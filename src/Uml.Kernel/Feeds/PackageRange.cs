@@ -20,6 +20,13 @@ internal sealed class PackageRange
     /// <summary>The version that is meant even where it is unlisted, or null: the text names one in full.</summary>
     public NuGetVersion? Exact => _exact;
 
+    /// <summary>There is but one version that it includes.</summary>
+    public bool IsOne => _exact is not null && _range is not null;
+
+    /// <summary>One very version.</summary>
+    public static PackageRange Only(NuGetVersion version) =>
+        new([], version, new VersionRange(version, includeMinVersion: true, version, includeMaxVersion: true));
+
     /// <summary>Reads a range; null when it is none.</summary>
     public static PackageRange? Parse(string text)
     {
@@ -34,7 +41,7 @@ internal sealed class PackageRange
         }
 
         if (text.Contains('-', StringComparison.Ordinal))
-            return NuGetVersion.TryParse(text, out NuGetVersion? version) ? new PackageRange([], version, VersionRange.Parse($"[{version}]")) : null;
+            return NuGetVersion.TryParse(text, out NuGetVersion? version) ? Only(version) : null;
         string[] parts = text.Split('.');
         int[] prefix = [.. parts.Select(p => int.Parse(p, CultureInfo.InvariantCulture))];
         return new PackageRange(prefix, prefix.Length >= 3 ? NuGetVersion.Parse(text) : null, null);
