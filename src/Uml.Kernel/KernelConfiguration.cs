@@ -6,6 +6,8 @@ namespace Uml.CI;
 /// <summary>The configuration a kernel was built with.</summary>
 public sealed class KernelConfiguration
 {
+    private const string Prefix = "CONFIG_";
+
     private readonly ImmutableSortedDictionary<string, string> _options;
 
     private KernelConfiguration(ImmutableSortedDictionary<string, string> options) => _options = options;
@@ -17,11 +19,11 @@ public sealed class KernelConfiguration
     public static KernelConfiguration Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        ImmutableSortedDictionary<string, string>.Builder options = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        ImmutableSortedDictionary<string, string>.Builder options = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.OrdinalIgnoreCase);
         foreach (ReadOnlySpan<char> line in text.AsSpan().EnumerateLines())
         {
             int equals = line.IndexOf('=');
-            if (equals > 0 && line.StartsWith("CONFIG_", StringComparison.Ordinal))
+            if (equals > 0 && line.StartsWith(Prefix, StringComparison.Ordinal))
                 options[line[..equals].ToString()] = line[(equals + 1)..].Trim().ToString();
         }
 
@@ -51,12 +53,16 @@ public sealed class KernelConfiguration
         }
     }
 
-    /// <summary>The option's name in full: <c>CONFIG_KASAN</c> for <c>kasan</c>.</summary>
+    /// <summary>What an option is set to, and <c>n</c> when it is not, as Kconfig's expressions see it.</summary>
+    internal string ValueOf(string option) => this[option] ?? "n";
+
+    /// <summary>The option's name with its prefix: <c>CONFIG_KASAN</c> for <c>KASAN</c>.</summary>
+    /// <param name="option">With or without <c>CONFIG_</c>.</param>
     public static string NameOf(string option)
     {
         ArgumentNullException.ThrowIfNull(option);
-        string name = option.Trim().ToUpperInvariant();
-        return name.StartsWith("CONFIG_", StringComparison.Ordinal) ? name : "CONFIG_" + name;
+        string name = option.Trim();
+        return name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase) ? name : Prefix + name;
     }
 
     private static string Embedded(string executable)

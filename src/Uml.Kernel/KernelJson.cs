@@ -12,6 +12,9 @@ namespace Uml.CI;
 [JsonSerializable(typeof(ReferenceDocument))]
 [JsonSerializable(typeof(FileDocument))]
 [JsonSerializable(typeof(KernelRecord))]
+[JsonSerializable(typeof(SourceDocument))]
+[JsonSerializable(typeof(DebianSourceDocument))]
+[JsonSerializable(typeof(BuildDocument))]
 internal sealed partial class KernelJson : JsonSerializerContext;
 
 /// <summary>uml.lock.json.</summary>

@@ -277,6 +277,8 @@ public sealed partial class KernelStore
         if ((waited || !options.Refresh) && Find(reference, pin) is { } found)
             return found;
 
+        if (reference.IsBuilt)
+            return (await BuildLockedAsync(reference, new KernelBuildOptions { Refresh = options.Refresh, Progress = options.Progress }, cancellationToken)).Kernel;
         using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
         string built = Path.Combine(temporary.Path, "kernel");
         Directory.CreateDirectory(built);
@@ -294,13 +296,17 @@ public sealed partial class KernelStore
     private IKernelProvider ProviderOf(KernelReference reference) => reference.Source switch
     {
         KernelSource.Debian => new DebianKernels(_host),
-        KernelSource.NuGet => new PackagedKernels(),
-        _ => new BuiltKernels(),
+        _ => new PackagedKernels(),
     };
 
     /// <summary>Describes what was built and moves it to its place; from here on it is found.</summary>
+    /// <param name="reference">What it is to be found by; null when only its executable's path stands for it.</param>
+    /// <param name="document">What it is.</param>
+    /// <param name="built">The directory with it.</param>
+    /// <param name="temporary">A directory on the same file system.</param>
+    /// <param name="cancellationToken">Ends the wait for the store's lock.</param>
     private async Task<GuestKernel> InstallAsync(
-        KernelReference reference, KernelDocument document, string built, string temporary, CancellationToken cancellationToken)
+        KernelReference? reference, KernelDocument document, string built, string temporary, CancellationToken cancellationToken)
     {
         Dictionary<string, string> files = [];
         foreach (string file in Directory.EnumerateFiles(built, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
@@ -315,7 +321,8 @@ public sealed partial class KernelStore
 
         using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
         KernelDocument? present = ReadKernel(target);
-        bool keep = present is not null && Runnable(reference, target, present) is not null && ProblemsOf(target).Count == 0;
+        KernelReference name = reference ?? KernelReference.File(Path.Combine(target, "linux"));
+        bool keep = present is not null && Runnable(name, target, present) is not null && ProblemsOf(target).Count == 0;
         if (!keep)
         {
             if (Directory.Exists(target))
@@ -323,17 +330,22 @@ public sealed partial class KernelStore
             Directory.Move(built, target);
         }
 
-        return Refer(reference, document);
+        if (reference is not null)
+            WriteReference(reference, document);
+        return (reference is null ? Runnable(name, target, document) : Find(reference, pin: null))
+            ?? throw new KernelException($"{name} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
     }
 
     /// <summary>From here on the reference means a kernel that the store has.</summary>
     private async Task<GuestKernel> ReferAsync(KernelReference reference, KernelDocument document, CancellationToken cancellationToken)
     {
         using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
-        return Refer(reference, document);
+        WriteReference(reference, document);
+        return Find(reference, pin: null)
+            ?? throw new KernelException($"{reference} is in {Root}, but cannot be found there again: verify the store's file system and pull it again.");
     }
 
-    private GuestKernel Refer(KernelReference reference, KernelDocument document)
+    private void WriteReference(KernelReference reference, KernelDocument document)
     {
         string path = ReferencePath(Root, reference);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -346,8 +358,6 @@ public sealed partial class KernelStore
             Fetched = document.Fetched,
         };
         AtomicFile.Write(path, JsonSerializer.Serialize(content, KernelJson.Default.ReferenceDocument));
-        return Find(reference, pin: null)
-            ?? throw new KernelException($"{reference} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
     }
 
     private async Task PinAsync(GuestKernel kernel, string lockFile, bool refresh, CancellationToken cancellationToken)

@@ -14,7 +14,7 @@ public sealed class KernelPackageTests
     public async Task A_kernel_is_packed_with_what_it_was_built_with()
     {
         using Scratch scratch = new();
-        string kernel = BuiltKernel.Write(scratch);
+        string kernel = BuiltKernelDirectory.Write(scratch);
         string[] packages = [.. await KernelPackageWriter.WriteAsync(kernel, new KernelPackOptions { OutputDirectory = scratch["feed"] }, Cancelled)];
         Assert.Equal([scratch["feed/Uml.Kernel.Image.Debug.7.9.3.nupkg"], scratch["feed/Uml.Kernel.Image.Debug.Symbols.7.9.3.nupkg"]], packages);
         Assert.Equal(packages.Length, Directory.GetFileSystemEntries(scratch["feed"]).Length);
@@ -45,7 +45,7 @@ public sealed class KernelPackageTests
     public async Task The_same_kernel_makes_the_same_packages()
     {
         using Scratch scratch = new();
-        string kernel = BuiltKernel.Write(scratch);
+        string kernel = BuiltKernelDirectory.Write(scratch);
         foreach (string feed in (string[])["one", "two"])
         {
             await KernelPackageWriter.WriteAsync(kernel, new KernelPackOptions { OutputDirectory = scratch[feed] }, Cancelled);
@@ -61,7 +61,7 @@ public sealed class KernelPackageTests
     public async Task Id_and_revision_are_the_users()
     {
         using Scratch scratch = new();
-        string kernel = BuiltKernel.Write(scratch, version: "7.9.0-rc3");
+        string kernel = BuiltKernelDirectory.Write(scratch, version: "7.9.0-rc3");
         KernelPackOptions options = new() { OutputDirectory = scratch["feed"], Id = "My.Kernel", Revision = 2, Symbols = false };
         Assert.Equal([scratch["feed/My.Kernel.7.9.0-rc3.2.nupkg"]], await KernelPackageWriter.WriteAsync(kernel, options, Cancelled));
     }
@@ -75,7 +75,7 @@ public sealed class KernelPackageTests
     public async Task What_lacks_a_part_is_refused(string part, string problem)
     {
         using Scratch scratch = new();
-        string kernel = BuiltKernel.Write(scratch);
+        string kernel = BuiltKernelDirectory.Write(scratch);
         File.Delete(Path.Combine(kernel, part));
         KernelException e = await Fails(kernel, new KernelPackOptions { OutputDirectory = scratch["feed"] });
         Assert.Contains(problem, e.Message, StringComparison.Ordinal);
@@ -87,16 +87,16 @@ public sealed class KernelPackageTests
     public async Task What_does_not_fit_together_is_refused()
     {
         using Scratch scratch = new();
-        string kernel = BuiltKernel.Write(scratch);
+        string kernel = BuiltKernelDirectory.Write(scratch);
         KernelPackOptions options = new() { OutputDirectory = scratch["feed"] };
         Assert.Contains("'a b' is no valid package ID", (await Fails(kernel, options with { Id = "a b" })).Message, StringComparison.Ordinal);
         scratch.Write("feedfile", "");
         Assert.Contains("cannot be packed into", (await Fails(kernel, options with { OutputDirectory = scratch["feedfile"] })).Message, StringComparison.Ordinal);
         scratch.Write("built/build.json", "{");
         Assert.Contains("cannot be read", (await Fails(kernel, options)).Message, StringComparison.Ordinal);
-        BuiltKernel.Write(scratch, release: "7.9.9");
+        BuiltKernelDirectory.Write(scratch, release: "7.9.9");
         Assert.Contains("its executable is Linux 7.9.3-tiny, and build.json says 7.9.9", (await Fails(kernel, options)).Message, StringComparison.Ordinal);
-        BuiltKernel.Write(scratch, version: "seven");
+        BuiltKernelDirectory.Write(scratch, version: "seven");
         Assert.Contains("its version 'seven'", (await Fails(kernel, options)).Message, StringComparison.Ordinal);
     }
 
@@ -111,7 +111,7 @@ public sealed class KernelPackageTests
 }
 
 /// <summary>The directory of a built kernel, with the tiny one for its executable.</summary>
-internal static class BuiltKernel
+internal static class BuiltKernelDirectory
 {
     public static string Write(Scratch scratch, string directory = "built", string version = "7.9.3", string release = "7.9.3-tiny", byte[]? executable = null, params string[] profiles)
     {

@@ -9,6 +9,7 @@ internal static class KernelCommand
     {
         var command = new Command("kernel", "Fetch, build, show, pack and remove kernels");
         command.Subcommands.Add(KernelPullCommand.Create());
+        command.Subcommands.Add(KernelBuildCommand.Create());
         command.Subcommands.Add(KernelListCommand.Create());
         command.Subcommands.Add(KernelShowCommand.Create());
         command.Subcommands.Add(KernelPackCommand.Create());

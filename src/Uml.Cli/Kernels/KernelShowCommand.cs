@@ -51,14 +51,14 @@ internal static class KernelShowCommand
     private static bool Print(KernelConfiguration configuration, string option)
     {
         KeyValuePair<string, string>[] hits = option.Contains('*', StringComparison.Ordinal)
-            ? [.. configuration.Options.Where(o => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(option, o.Key, ignoreCase: false))]
-            : configuration[option] is { } only ? [new(option, only)] : [];
+            ? [.. configuration.Options.Where(o => System.IO.Enumeration.FileSystemName.MatchesSimpleExpression(option, o.Key, ignoreCase: true))]
+            : configuration[option] is { } only ? [new(option.ToUpperInvariant(), only)] : [];
         foreach ((string name, string value) in hits)
             Descriptor.Output.WriteLine($"{name}={value}");
 
         // As the kernel's own .config says it.
         if (hits.Length == 0)
-            Descriptor.Output.WriteLine($"# {option} is not set");
+            Descriptor.Output.WriteLine($"# {option.ToUpperInvariant()} is not set");
         return hits.Length > 0;
     }
 
