@@ -68,7 +68,7 @@ internal sealed class BootChartSession : IDisposable
         {
             if (_signals.Stopped.IsCancellationRequested)
                 return new Outcome("interrupted", ExitStatus.OfSignal(_signals.Last));
-            _progress.Report(new KernelProgress($"booting, {run} of {_runs} done"));
+            _progress.Report(new KernelProgress($"booting, {2 * (_runs + 1)} times at most"));
             (BootTimeline? timeline, Outcome? failure) = await BootAsync(new BootTrace(followsLog: true));
             if (timeline is not null && (run > 0 || failure is not null))
                 _traced.Add(timeline);

@@ -18,6 +18,7 @@ internal static class BootChartHtml
         th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid #3b6fc4}
         th[aria-sort=ascending] button::after{content:" ▲"}th[aria-sort=descending] button::after{content:" ▼"}
         input{font:inherit;padding:6px 10px;width:min(320px,100%);box-sizing:border-box;border:1px solid #8c959f;border-radius:6px;background:inherit;color:inherit}
+        @media(max-width:600px){section{padding:0 12px}th,td{white-space:normal;padding-right:8px}td.f{overflow-wrap:anywhere}}
         @media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}th,td{border-color:#2c333d}input{border-color:#59636e}}
         """;
 

@@ -19,16 +19,17 @@ internal static class BootChartSvg
     private const string Style = """
         .b{fill:#fff}.t{fill:#1f2328;font:13px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif}
         .h{font-size:20px;font-weight:600}.m{fill:#59636e;font-size:12px}.n{font-variant-numeric:tabular-nums}
+        .d{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}
         .c{fill:#59636e;font:11px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}.k{font-weight:600}
         .g{stroke:#d8dee4;stroke-width:1}.s{fill:#f6f8fa}.i{fill:#fff;font-size:11px}
         .host{fill:#3b6fc4}.supervisor{fill:#7d56b8}.kernel{fill:#2f8f55}.agent{fill:#0e8088}.command{fill:#c2405a}.teardown{fill:#7b8591}
         .level{fill:#c9e4d3}.ready{stroke:#0e8088}.result{stroke:#c2405a}.panic{stroke:#d1242f}
-        .call{fill:#d27a1e;stroke:#fff;stroke-width:.5}.open{fill:#d1242f}.readyt{fill:#0e8088}.resultt{fill:#c2405a}.panict{fill:#d1242f}
+        .call{fill:#d27a1e}.open{fill:#d1242f}.readyt{fill:#0e8088}.resultt{fill:#c2405a}.panict{fill:#d1242f}
         @media(prefers-color-scheme:dark){
-        .b{fill:#0d1117}.t{fill:#e6edf3}.m,.c{fill:#9198a1}.g{stroke:#2c333d}.s{fill:#151b23}.i{fill:#0d1117}
+        .b{fill:#0d1117}.d{stroke:#0d1117}.t{fill:#e6edf3}.m,.c{fill:#9198a1}.g{stroke:#2c333d}.s{fill:#151b23}.i{fill:#0d1117}
         .host{fill:#6ea0f0}.supervisor{fill:#b08be8}.kernel{fill:#4fc07a}.agent{fill:#35b8c0}.command{fill:#f0728a}.teardown{fill:#9aa4b0}
         .level{fill:#1d4a30}.ready{stroke:#35b8c0}.result{stroke:#f0728a}.panic{stroke:#ff7b72}
-        .call{fill:#f0a04b;stroke:#0d1117}.open{fill:#ff7b72}.readyt{fill:#35b8c0}.resultt{fill:#f0728a}.panict{fill:#ff7b72}}
+        .call{fill:#f0a04b}.open{fill:#ff7b72}.readyt{fill:#35b8c0}.resultt{fill:#f0728a}.panict{fill:#ff7b72}}
         """;
 
     /// <summary>Draws the image.</summary>
@@ -42,13 +43,14 @@ internal static class BootChartSvg
 
         double top = y = DrawMarkLabels(body, boot, X, y);
         y += 20;
+        var stripes = new StringBuilder();
         var rows = new StringBuilder();
         BootActor? actor = null;
         int striped = 0;
         foreach (BootPhase phase in boot.Phases)
         {
             if (striped++ % 2 == 0)
-                Rectangle(rows, "s", 0, y, Width, Row);
+                Rectangle(stripes, "s", 0, y, Width, Row);
             if (phase.Actor != actor)
                 Text(rows, "t k " + Class(phase.Actor), Margin, y + 15, Name(phase.Actor));
             actor = phase.Actor;
@@ -68,15 +70,16 @@ internal static class BootChartSvg
             foreach (BootInitcall call in slowest)
             {
                 if (striped++ % 2 == 0)
-                    Rectangle(rows, "s", 0, y, Width, Row);
+                    Rectangle(stripes, "s", 0, y, Width, Row);
                 DrawCall(rows, call, X, y);
                 y += Row;
             }
         }
 
-        DrawGrid(body, span, top, y);
-        body.Append(rows);
-        DrawMarkLines(body, boot, X, top, y);
+        // What is written last lies on top.
+        DrawGrid(stripes, span, top, y);
+        DrawMarkLines(stripes, boot, X, top, y);
+        body.Append(stripes).Append(rows);
         double height = y + Margin;
         return string.Create(CultureInfo.InvariantCulture, $"""
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width} {Number(height)}" width="{Width}" height="{Number(height)}" role="img" aria-label="{Escape(Title(boots))}">
@@ -187,15 +190,13 @@ internal static class BootChartSvg
         return y + 16;
     }
 
-    // One line each: however close two moments are, their words stay apart.
+    // One line each, the last moment's first, all to the left of their mark: however close two are, nothing is crossed.
     private static double DrawMarkLabels(StringBuilder svg, BootTimeline boot, Func<TimeSpan, double> x, double y)
     {
         foreach ((string name, string label, TimeSpan at) in Marks(boot))
         {
             y += 15;
-            double position = x(at);
-            bool left = position > (Left + Right) / 2.0;
-            Text(svg, $"t k n {name}t", position + (left ? -5 : 5), y, $"{label} {BootScale.Milliseconds(at)} ms", left ? "end" : null);
+            Text(svg, $"t k n {name}t", x(at) - 5, y, $"{label} {BootScale.Milliseconds(at)} ms", "end");
         }
 
         return y + 6;
@@ -203,7 +204,7 @@ internal static class BootChartSvg
 
     private static void DrawMarkLines(StringBuilder svg, BootTimeline boot, Func<TimeSpan, double> x, double top, double bottom)
     {
-        double y = top - 6 - (15 * Marks(boot).Count());
+        double y = top - 6 - (15 * Marks(boot).Length);
         foreach ((string name, _, TimeSpan at) in Marks(boot))
         {
             y += 15;
@@ -212,14 +213,10 @@ internal static class BootChartSvg
         }
     }
 
-    private static IEnumerable<(string Name, string Label, TimeSpan At)> Marks(BootTimeline boot)
+    private static (string Name, string Label, TimeSpan At)[] Marks(BootTimeline boot)
     {
-        if (boot.Ready is { } ready)
-            yield return ("ready", "ready", ready);
-        if (boot.Result is { } result)
-            yield return ("result", "first result", result);
-        if (boot.FailedAt is { } failed)
-            yield return ("panic", "panic", failed);
+        (string Name, string Label, TimeSpan? At)[] marks = [("ready", "ready", boot.Ready), ("result", "first result", boot.Result), ("panic", "panic", boot.FailedAt)];
+        return [.. marks.Where(m => m.At is not null).Select(m => (m.Name, m.Label, m.At!.Value)).OrderByDescending(m => m.Value)];
     }
 
     private static void DrawGrid(StringBuilder svg, double span, double top, double bottom)
@@ -243,7 +240,7 @@ internal static class BootChartSvg
             : [];
         string note = $"{Name(phase.Actor)}: {phase.Name}, {BootScale.Milliseconds(phase.Duration)} ms from {BootScale.Milliseconds(phase.Start)} ms";
         double opacity = phase.Background ? 0.6 : 1;
-        Rectangle(svg, calls.Length > 0 ? "level" : Class(phase.Actor), from, y + 4, to - from, Bar, note, opacity);
+        Rectangle(svg, calls.Length > 0 || phase.Name.StartsWith("initcalls", StringComparison.Ordinal) ? "level" : Class(phase.Actor), from, y + 4, to - from, Bar, note, opacity);
         foreach (BootInitcall call in calls)
             DrawSegment(svg, call, Math.Max(from, x(call.Start)), x, to, y);
         string text = BootScale.Milliseconds(phase.Duration) + (calls.Length > 0 ? $" · {calls.Length}" : "");
@@ -256,7 +253,7 @@ internal static class BootChartSvg
         // A hairline for each of hundreds would be a wall of ink that says they took long.
         if (to - from < 0.4)
             return;
-        Rectangle(svg, call.Duration is null ? "open" : "call", from, y + 4, to - from, Bar, Describe(call));
+        Rectangle(svg, call.Duration is null ? "open" : "call", from, y + 4, to - from > 3 ? to - from - 0.6 : to - from, Bar, Describe(call));
         int letters = (int)((to - from - 6) / LetterWidth);
         if (letters >= 5)
             Text(svg, "t i", from + 3, y + 15, BootScale.Shorten(call.Name, letters));
@@ -275,7 +272,7 @@ internal static class BootChartSvg
     private static void DrawTime(StringBuilder svg, double from, double to, double y, string text)
     {
         bool fits = to + 5 + (text.Length * LetterWidth) < Width - 8;
-        Text(svg, "t m n", fits ? to + 5 : from - 5, y + 15, text, fits ? null : "end");
+        Text(svg, "t m n d", fits ? to + 5 : from - 5, y + 15, text, fits ? null : "end");
     }
 
     private static string Describe(BootInitcall call)
