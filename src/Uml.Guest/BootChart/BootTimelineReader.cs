@@ -19,7 +19,6 @@ internal static partial class BootTimelineReader
         (BootActor.Supervisor, "fork, confine, execute", BootMoment.Forked, BootMoment.Executed),
         (BootActor.Command, "start", BootMoment.CommandSent, BootMoment.CommandStarted),
         (BootActor.Command, "run", BootMoment.CommandStarted, BootMoment.CommandEnded),
-        (BootActor.Teardown, "power off", BootMoment.StopAsked, BootMoment.KernelEnded),
         (BootActor.Teardown, "clear away", BootMoment.KernelEnded, BootMoment.Gone),
     ];
 
@@ -64,9 +63,17 @@ internal static partial class BootTimelineReader
         if (At(BootMoment.Executed) is not null || lines.Count > 0)
             AddKernel(phases, console, initcalls, executed, live, At(BootMoment.Hello));
         AddAgent(phases, console, At(BootMoment.Hello), At(BootMoment.Ready));
+        if (At(BootMoment.StopAsked) is { } asked && At(BootMoment.KernelEnded) is { } ended)
+        {
+            TimeSpan down = console.PowerDown is { } line && line >= asked && line <= ended ? line : ended;
+            phases.Add(new BootPhase(BootActor.Teardown, "power off", asked, Positive(down - asked)));
+            if (down < ended)
+                phases.Add(new BootPhase(BootActor.Teardown, "the kernel's exit", down, ended - down));
+        }
+
         return new BootTimeline
         {
-            Phases = [.. phases.OrderBy(p => p.Actor is BootActor.Teardown).ThenBy(p => p.Start)],
+            Phases = [.. phases.OrderBy(p => p.Start)],
             Initcalls = initcalls,
             Ready = At(BootMoment.Ready),
             Result = At(BootMoment.CommandEnded),
@@ -243,6 +250,8 @@ internal static partial class BootTimelineReader
             console.UnpackEnd ??= line.At;
         else if (text.StartsWith("Run ", StringComparison.Ordinal) && text.EndsWith(" as init process", StringComparison.Ordinal))
             console.UserSpace ??= line.At;
+        else if (text.StartsWith("reboot: Power down", StringComparison.Ordinal))
+            console.PowerDown ??= line.At;
         else if (text.StartsWith("Kernel panic - not syncing", StringComparison.Ordinal) && console.Panic is null)
             (console.Panic, console.PanicAt) = (text, line.At);
         else if (Dropped().Match(text) is { Success: true } dropped)
@@ -289,6 +298,8 @@ internal static partial class BootTimelineReader
         public TimeSpan? UnpackEnd { get; set; }
 
         public TimeSpan? UserSpace { get; set; }
+
+        public TimeSpan? PowerDown { get; set; }
 
         public string? Panic { get; set; }
 
