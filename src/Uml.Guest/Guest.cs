@@ -87,6 +87,7 @@ public sealed class Guest : IAsyncDisposable
         HostRequirements.Check();
         var store = new KernelStore();
         GuestKernel kernel = await store.ResolveAsync(options.Kernel, options.KernelResolution, cancellationToken);
+        options.Trace?.Mark(BootMoment.KernelFound);
         string agent = AgentBinary.Find();
         var host = new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory),
@@ -95,6 +96,7 @@ public sealed class Guest : IAsyncDisposable
             currentDirectory);
         BootPlan plan = BootPlan.Create(options, kernel, host);
         TimeSpan planned = clock.Elapsed;
+        options.Trace?.Planned(kernel, plan);
 
         (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
         SupervisorClient supervisor;
@@ -111,6 +113,7 @@ public sealed class Guest : IAsyncDisposable
             }
         }
 
+        options.Trace?.Mark(BootMoment.SupervisorSpawned);
         bool hostRoot = options.Root == GuestRoot.Host;
         var guest = new Guest(options, kernel, supervisor, new GuestChannel(new Socket(ours)), hostRoot ? host.CurrentDirectory : null);
         try
@@ -324,11 +327,12 @@ public sealed class Guest : IAsyncDisposable
         }
 
         TimeSpan startedAt = clock.Elapsed;
+        Options.Trace?.Started(started.Times);
         ProcessId = (int)started.ProcessId;
         Directory = started.Directory;
         Confinement = started.Confinement;
         // Opened before the guest runs anything, so that whatever the guest makes of its directory, these stay ours.
-        KernelLog = new KernelLog(started.KernelLog, Options.KernelLogFile is { } file ? Path.GetFullPath(file) : null, Options.KernelLogListener);
+        KernelLog = new KernelLog(started.KernelLog, Options.KernelLogFile is { } file ? Path.GetFullPath(file) : null, Options.KernelLogListener, Options.Trace);
         _spool = Native.OpenDirectory(started.Spool);
         _supervisor.Opened();
         Options.Logger.LogDebug("Guest {Name}: kernel {Release} started as process {Pid}, confined by {Confinement}", plan.Start.Name, Kernel.Release, ProcessId, Confinement);
@@ -344,8 +348,11 @@ public sealed class Guest : IAsyncDisposable
             if (hello.Version != Protocol.Version)
                 throw new WireException($"the agent speaks version {hello.Version} of the protocol, this library version {Protocol.Version}");
             Release = hello.Release;
+            Options.Trace?.Mark(BootMoment.Hello);
             SendSetup(plan.Setup with { Spool = started.Spool });
+            Options.Trace?.Mark(BootMoment.SetupSent);
             ReadyMessage ready = await WithinBootTimeout(_ready.Task, age, "did not finish its set-up", cancellationToken);
+            Options.Trace?.Mark(BootMoment.Ready);
             Warnings = ready.Warnings;
             foreach (string warning in ready.Warnings)
                 Options.Logger.LogWarning("Guest {Name}: {Warning}", plan.Start.Name, warning);
@@ -596,6 +603,7 @@ public sealed class Guest : IAsyncDisposable
     private async Task StopAsync()
     {
         _stopping = true;
+        Options.Trace?.Mark(BootMoment.StopAsked);
         if (!_supervisor.Exited.IsCompleted)
         {
             _channel.Send(FrameType.Shutdown, 0, []);
@@ -604,6 +612,7 @@ public sealed class Guest : IAsyncDisposable
             await Task.WhenAny(_supervisor.Exited, Task.Delay(Options.ShutdownTimeout + TimeSpan.FromSeconds(1)));
         }
 
+        Options.Trace?.Mark(BootMoment.KernelEnded);
         await FinishAsync();
     }
 
@@ -618,6 +627,7 @@ public sealed class Guest : IAsyncDisposable
     private async Task FinishAsync()
     {
         await _supervisor.DisposeAsync();
+        Options.Trace?.Mark(BootMoment.Gone);
         await _death;
         _channel.Dispose();
         _spool?.Dispose();
