@@ -122,12 +122,14 @@ internal static class OtherProcess
 {
     private const string Variable = "UML_KERNEL_TESTS_RESOLVE";
 
-    public static Process Start(string store, string reference)
+    public static Process Start(string store, string reference, params (string Name, string Value)[] environment)
     {
         ProcessStartInfo start = new(Environment.ProcessPath!) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         if (Path.GetFileName(Environment.ProcessPath) == "dotnet")
             start.ArgumentList.Add(typeof(OtherProcess).Assembly.Location);
         start.Environment[Variable] = store + "\n" + reference;
+        foreach ((string name, string value) in environment)
+            start.Environment[name] = value;
         return Process.Start(start)!;
     }
 

@@ -34,8 +34,8 @@ internal sealed class KernelMake(BuildPlan plan, HostTools host, IProgress<Kerne
         progress?.Report(new KernelProgress($"configuring {stage}"));
         string configuration = await ConfigureAsync(objects, logFile, cancellationToken);
 
-        int estimate = again ? 0 : expected(configuration) ?? ObjectCount.Estimate(plan.Tree.Directory, KernelConfiguration.Parse(configuration));
-        progress?.Report(new KernelProgress($"building {stage}") { FilesDone = 0, FilesTotal = estimate == 0 ? null : estimate });
+        int? estimate = again ? null : expected(configuration) ?? ObjectCount.Estimate(plan.Tree.Directory, KernelConfiguration.Parse(configuration));
+        progress?.Report(new KernelProgress($"building {stage}") { FilesDone = 0, FilesTotal = estimate });
         using (BuildLog log = new(logFile, stage, estimate, progress))
         {
             await MakeAsync(objects, log, [$"-j{plan.Jobs.ToString(CultureInfo.InvariantCulture)}", "all"], cancellationToken);
