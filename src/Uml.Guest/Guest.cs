@@ -11,6 +11,9 @@ namespace Uml.CI;
 /// <summary>A running guest: a Linux kernel of its own, as a process of this host. Dispose it to take it down; nothing of it stays.</summary>
 public sealed class Guest : IAsyncDisposable
 {
+    // A kernel that counts writes a thousand files when it exits.
+    private static readonly TimeSpan CoveragePatience = TimeSpan.FromSeconds(30);
+
     // Longer than any answer of a guest that can still answer, shorter than people's patience with an error message.
     private static readonly TimeSpan InspectionTimeout = TimeSpan.FromMilliseconds(800);
 
@@ -25,6 +28,9 @@ public sealed class Guest : IAsyncDisposable
     private Task<GuestException?> _death = Task.FromResult<GuestException?>(null);
     private WireException? _violation;
     private int _lastStream;
+    private readonly Lock _timeLock = new();
+    private bool _booted;
+    private bool _timeHeld;
     private bool _stopping;
     private Task? _disposal;
 
@@ -35,6 +41,8 @@ public sealed class Guest : IAsyncDisposable
         _supervisor = supervisor;
         _channel = channel;
         _callerDirectory = callerDirectory;
+        if (options.VirtualTime)
+            channel.Sent = PassTime;
         _ = _hello.Task.ContinueWith(t => t.Exception, TaskScheduler.Default);
         _ = _ready.Task.ContinueWith(t => t.Exception, TaskScheduler.Default);
     }
@@ -87,6 +95,7 @@ public sealed class Guest : IAsyncDisposable
         HostRequirements.Check();
         var store = new KernelStore();
         GuestKernel kernel = await store.ResolveAsync(options.Kernel, options.KernelResolution, cancellationToken);
+        options.Trace?.Mark(BootMoment.KernelFound);
         string agent = AgentBinary.Find();
         var host = new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory),
@@ -94,7 +103,10 @@ public sealed class Guest : IAsyncDisposable
             options.Name ?? $"uml-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}",
             currentDirectory);
         BootPlan plan = BootPlan.Create(options, kernel, host);
+        if (options.CoverageDirectory is { } coverage)
+            System.IO.Directory.CreateDirectory(Path.GetFullPath(coverage, currentDirectory));
         TimeSpan planned = clock.Elapsed;
+        options.Trace?.Planned(kernel, plan);
 
         (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
         SupervisorClient supervisor;
@@ -111,6 +123,7 @@ public sealed class Guest : IAsyncDisposable
             }
         }
 
+        options.Trace?.Mark(BootMoment.SupervisorSpawned);
         bool hostRoot = options.Root == GuestRoot.Host;
         var guest = new Guest(options, kernel, supervisor, new GuestChannel(new Socket(ours)), hostRoot ? host.CurrentDirectory : null);
         try
@@ -295,6 +308,7 @@ public sealed class Guest : IAsyncDisposable
         finally
         {
             _inspections.TryRemove(request, out _);
+            PassTime();
         }
     }
 
@@ -324,11 +338,12 @@ public sealed class Guest : IAsyncDisposable
         }
 
         TimeSpan startedAt = clock.Elapsed;
+        Options.Trace?.Started(started.Times);
         ProcessId = (int)started.ProcessId;
         Directory = started.Directory;
         Confinement = started.Confinement;
         // Opened before the guest runs anything, so that whatever the guest makes of its directory, these stay ours.
-        KernelLog = new KernelLog(started.KernelLog, Options.KernelLogFile is { } file ? Path.GetFullPath(file) : null, Options.KernelLogListener);
+        KernelLog = new KernelLog(started.KernelLog, Options.KernelLogFile is { } file ? Path.GetFullPath(file) : null, Options.KernelLogListener, Options.Trace);
         _spool = Native.OpenDirectory(started.Spool);
         _supervisor.Opened();
         Options.Logger.LogDebug("Guest {Name}: kernel {Release} started as process {Pid}, confined by {Confinement}", plan.Start.Name, Kernel.Release, ProcessId, Confinement);
@@ -344,11 +359,16 @@ public sealed class Guest : IAsyncDisposable
             if (hello.Version != Protocol.Version)
                 throw new WireException($"the agent speaks version {hello.Version} of the protocol, this library version {Protocol.Version}");
             Release = hello.Release;
+            Options.Trace?.Mark(BootMoment.Hello);
             SendSetup(plan.Setup with { Spool = started.Spool });
+            Options.Trace?.Mark(BootMoment.SetupSent);
             ReadyMessage ready = await WithinBootTimeout(_ready.Task, age, "did not finish its set-up", cancellationToken);
+            Options.Trace?.Mark(BootMoment.Ready);
             Warnings = ready.Warnings;
             foreach (string warning in ready.Warnings)
                 Options.Logger.LogWarning("Guest {Name}: {Warning}", plan.Start.Name, warning);
+            _booted = true;
+            PassTime();
             Timings = new BootTimings { Plan = planned, Spawn = startedAt - planned, Kernel = helloAt - startedAt, Setup = clock.Elapsed - helloAt };
         }
         catch (ExecException e)
@@ -505,8 +525,25 @@ public sealed class Guest : IAsyncDisposable
                 if (!_streams.TryGetValue(frame.Stream, out ChannelStream? stream))
                     throw new WireException($"{frame.Type} on stream {frame.Stream}, which is not open");
                 if (stream.Handle(frame))
+                {
                     _streams.TryRemove(frame.Stream, out _);
+                    PassTime();
+                }
+
                 break;
+        }
+    }
+
+    // Virtual time passes while the guest boots or ends, and while somebody waits for something in it.
+    private void PassTime()
+    {
+        if (!Options.VirtualTime)
+            return;
+        lock (_timeLock)
+        {
+            bool held = _booted && !_stopping && _streams.IsEmpty && _inspections.IsEmpty;
+            if (held != _timeHeld)
+                _supervisor.HoldTime(_timeHeld = held);
         }
     }
 
@@ -596,14 +633,17 @@ public sealed class Guest : IAsyncDisposable
     private async Task StopAsync()
     {
         _stopping = true;
+        Options.Trace?.Mark(BootMoment.StopAsked);
         if (!_supervisor.Exited.IsCompleted)
         {
+            TimeSpan patience = Options.CoverageDirectory is null || Options.ShutdownTimeout > CoveragePatience ? Options.ShutdownTimeout : CoveragePatience;
             _channel.Send(FrameType.Shutdown, 0, []);
-            _supervisor.Stop(Options.ShutdownTimeout, halt: false);
+            _supervisor.Stop(patience, halt: false);
             // Letting go of the supervisor kills what still runs, so the guest gets its time first.
-            await Task.WhenAny(_supervisor.Exited, Task.Delay(Options.ShutdownTimeout + TimeSpan.FromSeconds(1)));
+            await Task.WhenAny(_supervisor.Exited, Task.Delay(patience + TimeSpan.FromSeconds(1)));
         }
 
+        Options.Trace?.Mark(BootMoment.KernelEnded);
         await FinishAsync();
     }
 
@@ -618,6 +658,7 @@ public sealed class Guest : IAsyncDisposable
     private async Task FinishAsync()
     {
         await _supervisor.DisposeAsync();
+        Options.Trace?.Mark(BootMoment.Gone);
         await _death;
         _channel.Dispose();
         _spool?.Dispose();

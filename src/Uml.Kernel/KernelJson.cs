@@ -12,6 +12,9 @@ namespace Uml.CI;
 [JsonSerializable(typeof(ReferenceDocument))]
 [JsonSerializable(typeof(FileDocument))]
 [JsonSerializable(typeof(KernelRecord))]
+[JsonSerializable(typeof(SourceDocument))]
+[JsonSerializable(typeof(DebianSourceDocument))]
+[JsonSerializable(typeof(BuildDocument))]
 internal sealed partial class KernelJson : JsonSerializerContext;
 
 /// <summary>uml.lock.json.</summary>
@@ -55,6 +58,12 @@ internal sealed record KernelDocument
 
     public string? Glibc { get; init; }
 
+    /// <summary>Where it came from: a feed's address, a folder, or in words.</summary>
+    public string? Origin { get; init; }
+
+    /// <summary>The profiles it was built with.</summary>
+    public string[] Profiles { get; init; } = [];
+
     public string? PackageVersion { get; init; }
 
     /// <summary>The ID of the NuGet package it came from.</summary>
@@ -62,9 +71,6 @@ internal sealed record KernelDocument
 
     /// <summary>SHA-512 of that package without its signatures, in base64.</summary>
     public string? ContentHash { get; init; }
-
-    /// <summary>Where it came from: a feed's address or a folder.</summary>
-    public string? Origin { get; init; }
 
     public bool Modules { get; init; }
 

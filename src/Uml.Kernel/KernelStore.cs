@@ -5,40 +5,14 @@ using System.Text.Json;
 
 namespace Uml.CI;
 
-/// <summary>One kernel the store holds.</summary>
-/// <param name="Release">Its release.</param>
-/// <param name="Sha256">SHA-256 of its executable, which is also its name in the store.</param>
-/// <param name="References">The references that stand for it at present.</param>
-/// <param name="PackageVersion">The version of the package it came from.</param>
-/// <param name="LibraryVersion">The versions of the C library packages it brought along, or null when it runs on the host's.</param>
-/// <param name="Directory">Where it is.</param>
-/// <param name="Size">Bytes it takes.</param>
-/// <param name="Fetched">When it was fetched.</param>
-public sealed record StoredKernel(
-    string Release,
-    string Sha256,
-    IReadOnlyList<string> References,
-    string? PackageVersion,
-    string? LibraryVersion,
-    string Directory,
-    long Size,
-    DateTimeOffset Fetched)
-{
-    /// <summary>The ID of the NuGet package it came from, or null.</summary>
-    public string? PackageId { get; init; }
-
-    /// <summary>The feed's address or the folder that package came from, or null.</summary>
-    public string? Origin { get; init; }
-}
-
 /// <summary>
 /// Where kernels are kept: <c>kernels/SHA256/{linux, lib/, modules/RELEASE/, kernel.json}</c> and, for each reference, a
 /// file below <c>refs/</c>. Everything is built aside and moved into place in one step, so several processes may use a
 /// store at once and none of them, killed at any moment, leaves half a kernel behind.
 /// </summary>
-public sealed class KernelStore
+public sealed partial class KernelStore
 {
-    private const int FormatVersion = 1;
+    private const int FormatVersion = 2;
 
     private readonly HostTools _host;
     private readonly string? _readOnlyRoot;
@@ -139,146 +113,6 @@ public sealed class KernelStore
         return reference.Source == KernelSource.File ? ResolveFile(reference) : Find(reference, null);
     }
 
-    /// <summary>The kernels the store holds, newest version first.</summary>
-    public IReadOnlyList<StoredKernel> List()
-    {
-        List<StoredKernel> kernels = [];
-        foreach (string root in Roots)
-        {
-            ILookup<string, string> references = References(root).ToLookup(r => r.Document.Sha256, r => r.Document.Reference, StringComparer.Ordinal);
-            foreach ((string path, KernelDocument kernel) in Kernels(root))
-            {
-                if (kernels.Any(k => k.Sha256 == kernel.Sha256))
-                    continue;
-                kernels.Add(new StoredKernel(
-                    kernel.Release, kernel.Sha256, [.. references[kernel.Sha256].Order(StringComparer.Ordinal)], kernel.PackageVersion,
-                    kernel.LibraryVersion, path, SizeOf(path), kernel.Fetched)
-                { PackageId = kernel.PackageId, Origin = kernel.Origin });
-            }
-        }
-
-        return [.. kernels.OrderByDescending(k => KernelImage.VersionOf(k.Release)).ThenByDescending(k => k.Fetched)];
-    }
-
-    /// <summary>
-    /// Removes what a reference (<c>debian:sid</c>) or the beginning of a SHA-256 (six digits or more) stands for. A kernel
-    /// that other references stand for too loses this one only.
-    /// </summary>
-    /// <returns>What was removed, or lost its reference.</returns>
-    /// <exception cref="KernelException">The store has no such kernel.</exception>
-    public async Task<StoredKernel> RemoveAsync(string referenceOrSha256, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(referenceOrSha256);
-        try
-        {
-            Directory.CreateDirectory(LockRoot);
-            using FileLock held = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
-            List<(string Path, ReferenceDocument Document)> references = [.. References(Root)];
-            StoredKernel[] stored = [.. List().Where(k => Path.GetDirectoryName(Path.GetDirectoryName(k.Directory)) == Root)];
-
-            bool bySha = referenceOrSha256.Length is >= 6 and <= 64 && referenceOrSha256.All(char.IsAsciiHexDigitLower);
-            (string Path, ReferenceDocument Document)[] hit = bySha ? [] : [.. references.Where(r => r.Document.Reference == referenceOrSha256)];
-            StoredKernel[] kernels = bySha
-                ? [.. stored.Where(k => k.Sha256.StartsWith(referenceOrSha256, StringComparison.Ordinal))]
-                : [.. stored.Where(k => hit.Any(h => h.Document.Sha256 == k.Sha256))];
-            if (kernels.Length > 1)
-                throw new KernelException($"'{referenceOrSha256}' is the beginning of {kernels.Length} kernels' SHA-256: write more of it.");
-            if (kernels.Length == 0 && hit.Length == 0)
-            {
-                throw new KernelException(
-                    $"'{referenceOrSha256}' is not in the kernel store {Root}: name a reference or at least six digits of a SHA-256 that `uml kernel list` shows.");
-            }
-
-            foreach ((string path, ReferenceDocument document) in bySha ? references.Where(r => r.Document.Sha256 == kernels[0].Sha256) : hit)
-                File.Delete(path);
-            if (kernels.Length == 0)
-                return new StoredKernel("", hit[0].Document.Sha256, [referenceOrSha256], null, null, "", 0, hit[0].Document.Fetched);
-            if (bySha || kernels[0].References.Count <= 1)
-            {
-                using TemporaryDirectory trash = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
-                Directory.Move(kernels[0].Directory, Path.Combine(trash.Path, "kernel"));
-            }
-
-            return kernels[0];
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new KernelException($"'{referenceOrSha256}' cannot be removed from the kernel store {Root}: {OneLine.Of(e)}", e);
-        }
-    }
-
-    /// <summary>
-    /// Reads every file of a stored kernel again and compares it with what was fetched. Returns what is wrong, one line
-    /// each; nothing when all is well.
-    /// </summary>
-    public IReadOnlyList<string> Verify(StoredKernel kernel)
-    {
-        ArgumentNullException.ThrowIfNull(kernel);
-        string parent = Path.GetDirectoryName(kernel.Directory) ?? "";
-        return Roots.Any(root => parent == Path.Combine(root, "kernels"))
-            ? ProblemsOf(kernel.Directory)
-            : throw new ArgumentException("The kernel is of another store.", nameof(kernel));
-    }
-
-    /// <summary>The kernels below a store's directory, each with its own.</summary>
-    internal static IEnumerable<(string Directory, KernelDocument Document)> Kernels(string root)
-    {
-        string parent = Path.Combine(root, "kernels");
-        foreach (string directory in Directory.Exists(parent) ? Directory.EnumerateDirectories(parent) : [])
-        {
-            if (ReadKernel(directory) is { } kernel)
-                yield return (directory, kernel);
-        }
-    }
-
-    /// <summary>What is wrong with a kernel of the store, after all of its files were read.</summary>
-    internal static List<string> ProblemsOf(string directory)
-    {
-        List<string> problems = [];
-        ManifestDocument? manifest = ReadJson(Path.Combine(directory, "manifest.json"), KernelJson.Default.ManifestDocument);
-        KernelDocument? kernel = ReadKernel(directory);
-        if (manifest is null || kernel is null)
-            return [$"{directory} is damaged: its descriptions are missing or unreadable"];
-        if (manifest.Files.GetValueOrDefault("linux") != kernel.Sha256 || Path.GetFileName(directory) != kernel.Sha256)
-            problems.Add($"{directory} is damaged: its descriptions contradict each other");
-        foreach ((string name, string expected) in manifest.Files)
-        {
-            string path = Path.Combine(directory, name);
-            try
-            {
-                if (HashOf(path) != expected)
-                    problems.Add($"{path} is not what was fetched");
-            }
-            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-            {
-                problems.Add($"{path} is missing");
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                problems.Add($"{path} cannot be read: {OneLine.Of(e)}");
-            }
-        }
-
-        string patched = PatchedPath(directory);
-        if (problems.Count == 0 && kernel.LibraryVersion is not null && File.Exists(patched))
-        {
-            // The patched copy follows from the original: make it again and compare.
-            string again = patched + "." + Guid.NewGuid().ToString("N") + ".tmp";
-            try
-            {
-                ElfImage.CopyWithInterpreter(Path.Combine(directory, "linux"), again, LoaderPath(directory, kernel));
-                if (HashOf(again) != HashOf(patched))
-                    problems.Add($"{patched} is not what was made of {Path.Combine(directory, "linux")}");
-            }
-            finally
-            {
-                File.Delete(again);
-            }
-        }
-
-        return problems;
-    }
-
     private GuestKernel? Find(KernelReference reference, KernelLockEntry? pin)
     {
         foreach (string root in Roots)
@@ -291,6 +125,8 @@ public sealed class KernelStore
             if (ReadKernel(directory) is not { } kernel || Runnable(reference, directory, kernel) is not { } found)
                 continue;
 
+            NoteUse(directory);
+
             // The same kernel may have come here by another way.
             ReferenceDocument? own = known?.Sha256 == wanted ? known : null;
             return found with
@@ -301,6 +137,21 @@ public sealed class KernelStore
         }
 
         return null;
+    }
+
+    /// <summary>Remembers, to the hour, that a kernel was asked for: what is not used goes first when the store is pruned.</summary>
+    private static void NoteUse(string directory)
+    {
+        string path = Path.Combine(directory, "kernel.json");
+        try
+        {
+            if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > TimeSpan.FromHours(1))
+                File.SetLastWriteTimeUtc(path, DateTime.UtcNow);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A store of somebody else's, which is pruned by them.
+        }
     }
 
     /// <summary>The kernel in a directory of the store, or null when it does not run on this host.</summary>
@@ -426,6 +277,8 @@ public sealed class KernelStore
         if ((waited || !options.Refresh) && Find(reference, pin) is { } found)
             return found;
 
+        if (reference.IsBuilt)
+            return (await BuildLockedAsync(reference, new KernelBuildOptions { Refresh = options.Refresh, Progress = options.Progress }, cancellationToken)).Kernel;
         using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
         string built = Path.Combine(temporary.Path, "kernel");
         Directory.CreateDirectory(built);
@@ -443,13 +296,17 @@ public sealed class KernelStore
     private IKernelProvider ProviderOf(KernelReference reference) => reference.Source switch
     {
         KernelSource.Debian => new DebianKernels(_host),
-        KernelSource.NuGet => new PackagedKernels(),
-        _ => new BuiltKernels(),
+        _ => new PackagedKernels(),
     };
 
     /// <summary>Describes what was built and moves it to its place; from here on it is found.</summary>
+    /// <param name="reference">What it is to be found by; null when only its executable's path stands for it.</param>
+    /// <param name="document">What it is.</param>
+    /// <param name="built">The directory with it.</param>
+    /// <param name="temporary">A directory on the same file system.</param>
+    /// <param name="cancellationToken">Ends the wait for the store's lock.</param>
     private async Task<GuestKernel> InstallAsync(
-        KernelReference reference, KernelDocument document, string built, string temporary, CancellationToken cancellationToken)
+        KernelReference? reference, KernelDocument document, string built, string temporary, CancellationToken cancellationToken)
     {
         Dictionary<string, string> files = [];
         foreach (string file in Directory.EnumerateFiles(built, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
@@ -464,7 +321,8 @@ public sealed class KernelStore
 
         using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
         KernelDocument? present = ReadKernel(target);
-        bool keep = present is not null && Runnable(reference, target, present) is not null && ProblemsOf(target).Count == 0;
+        KernelReference name = reference ?? KernelReference.File(Path.Combine(target, "linux"));
+        bool keep = present is not null && Runnable(name, target, present) is not null && ProblemsOf(target).Count == 0;
         if (!keep)
         {
             if (Directory.Exists(target))
@@ -472,17 +330,22 @@ public sealed class KernelStore
             Directory.Move(built, target);
         }
 
-        return Refer(reference, document);
+        if (reference is not null)
+            WriteReference(reference, document);
+        return (reference is null ? Runnable(name, target, document) : Find(reference, pin: null))
+            ?? throw new KernelException($"{name} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
     }
 
     /// <summary>From here on the reference means a kernel that the store has.</summary>
     private async Task<GuestKernel> ReferAsync(KernelReference reference, KernelDocument document, CancellationToken cancellationToken)
     {
         using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
-        return Refer(reference, document);
+        WriteReference(reference, document);
+        return Find(reference, pin: null)
+            ?? throw new KernelException($"{reference} is in {Root}, but cannot be found there again: verify the store's file system and pull it again.");
     }
 
-    private GuestKernel Refer(KernelReference reference, KernelDocument document)
+    private void WriteReference(KernelReference reference, KernelDocument document)
     {
         string path = ReferencePath(Root, reference);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -495,8 +358,6 @@ public sealed class KernelStore
             Fetched = document.Fetched,
         };
         AtomicFile.Write(path, JsonSerializer.Serialize(content, KernelJson.Default.ReferenceDocument));
-        return Find(reference, pin: null)
-            ?? throw new KernelException($"{reference} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
     }
 
     private async Task PinAsync(GuestKernel kernel, string lockFile, bool refresh, CancellationToken cancellationToken)
@@ -606,7 +467,7 @@ public sealed class KernelStore
         }
     }
 
-    private static string HashOf(string path)
+    internal static string HashOf(string path)
     {
         using FileStream file = File.OpenRead(path);
         return Hex(SHA256.HashData(file));

@@ -201,6 +201,7 @@ internal sealed class PackagedKernels : IKernelProvider
                 PackageVersion = version.ToNormalizedString(),
                 ContentHash = content,
                 Origin = origin.Location,
+                Profiles = [.. KernelReference.ProfilesOf(_id)],
                 Modules = Directory.Exists(Path.Combine(built, "modules", image.Release)),
             };
             if (_request.Pin is { } pin && pin.Sha256 != document.Sha256)

@@ -36,10 +36,13 @@ public sealed record StartGuestMessage
     /// <summary>Whether the guest has one CPU, so that its processes are best kept on one CPU of the host.</summary>
     public bool OneProcessor { get; init; }
 
+    /// <summary>Whether the supervisor keeps the guest's clock; the arguments name its socket, <c>clock</c>, to the kernel.</summary>
+    public bool VirtualTime { get; init; }
+
     /// <summary>Writes the payload.</summary>
     public void Encode(MessageWriter writer) => writer
         .String(BaseDirectory).String(Name).String(Kernel).Strings(Arguments).String(Initramfs).Strings(Environment)
-        .Strings(ReadPaths).Strings(WritePaths).Bool(Confine).Bool(OneProcessor);
+        .Strings(ReadPaths).Strings(WritePaths).Bool(Confine).Bool(OneProcessor).Bool(VirtualTime);
 
     /// <summary>Reads a payload.</summary>
     /// <exception cref="WireException">The payload is malformed.</exception>
@@ -58,6 +61,7 @@ public sealed record StartGuestMessage
             WritePaths = reader.Strings(),
             Confine = reader.Bool(),
             OneProcessor = reader.Bool(),
+            VirtualTime = reader.Bool(),
         };
         reader.End();
         return message;
@@ -70,22 +74,33 @@ public sealed record StartGuestMessage
 /// <param name="KernelLog">The file the kernel log is written to.</param>
 /// <param name="Spool">The directory through which input is handed over.</param>
 /// <param name="Confinement">What confines and tracks the kernel, for people: <c>landlock:7 metadata-filter cgroup</c>, or empty.</param>
-public sealed record GuestStartedMessage(uint ProcessId, string Directory, string KernelLog, string Spool, string Confinement)
+/// <param name="Times">When the supervisor did what.</param>
+public sealed record GuestStartedMessage(uint ProcessId, string Directory, string KernelLog, string Spool, string Confinement, SupervisorTimes Times)
 {
     /// <summary>Writes the payload.</summary>
     public void Encode(MessageWriter writer) =>
-        writer.UInt32(ProcessId).String(Directory).String(KernelLog).String(Spool).String(Confinement);
+        writer.UInt32(ProcessId).String(Directory).String(KernelLog).String(Spool).String(Confinement)
+            .UInt64(Times.Running).UInt64(Times.Asked).UInt64(Times.Forked).UInt64(Times.Executed);
 
     /// <summary>Reads a payload.</summary>
     /// <exception cref="WireException">The payload is malformed.</exception>
     public static GuestStartedMessage Decode(ReadOnlySpan<byte> payload)
     {
         var reader = new MessageReader(FrameType.GuestStarted, payload);
-        var message = new GuestStartedMessage(reader.UInt32(), reader.String(), reader.String(), reader.String(), reader.String());
+        var message = new GuestStartedMessage(
+            reader.UInt32(), reader.String(), reader.String(), reader.String(), reader.String(),
+            new SupervisorTimes(reader.UInt64(), reader.UInt64(), reader.UInt64(), reader.UInt64()));
         reader.End();
         return message;
     }
 }
+
+/// <summary>Moments of a guest's start, in nanoseconds of the host's monotonic clock (CLOCK_MONOTONIC), the same for all its processes.</summary>
+/// <param name="Running">The inner supervisor's first own instruction.</param>
+/// <param name="Asked">The order to start the guest was read.</param>
+/// <param name="Forked">Directory and rules were ready; the kernel's process was about to be made.</param>
+/// <param name="Executed">The kernel was executed.</param>
+public readonly record struct SupervisorTimes(ulong Running, ulong Asked, ulong Forked, ulong Executed);
 
 /// <summary>A command for the guest's management console (mconsole).</summary>
 /// <param name="Command">For example <c>sysrq t</c> or <c>stack 1</c>; at most 511 bytes.</param>
@@ -139,6 +154,24 @@ public sealed record StopGuestMessage(uint GraceMilliseconds, bool Halt)
     {
         var reader = new MessageReader(FrameType.StopGuest, payload);
         var message = new StopGuestMessage(reader.UInt32(), reader.Bool());
+        reader.End();
+        return message;
+    }
+}
+
+/// <summary>Whether the clock of a guest on virtual time stands still. It runs at first.</summary>
+/// <param name="Held">True to have it stand still as soon as the guest has nothing to do.</param>
+public readonly record struct HoldTimeMessage(bool Held)
+{
+    /// <summary>Writes the payload.</summary>
+    public void Encode(MessageWriter writer) => writer.Bool(Held);
+
+    /// <summary>Reads a payload.</summary>
+    /// <exception cref="WireException">The payload is malformed.</exception>
+    public static HoldTimeMessage Decode(ReadOnlySpan<byte> payload)
+    {
+        var reader = new MessageReader(FrameType.HoldTime, payload);
+        var message = new HoldTimeMessage(reader.Bool());
         reader.End();
         return message;
     }

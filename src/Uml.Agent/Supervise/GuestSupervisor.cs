@@ -23,17 +23,20 @@ internal sealed unsafe class GuestSupervisor
     private string? _controlGroup;
     private int _kernel;
     private Mconsole? _mconsole;
+    private Calendar? _calendar;
     private bool _started;
     private bool _stopping;
     private bool _ended;
     private bool _killed;
     private long _killAt = long.MaxValue;
+    private SupervisorTimes _times;
 
     public static int Run()
     {
+        ulong running = Now();
         for (int descriptor = Supervisor.ControlSocket; descriptor <= Supervisor.LifeLineOwn; descriptor++)
             Fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-        return new GuestSupervisor().Supervise();
+        return new GuestSupervisor { _times = new SupervisorTimes { Running = running } }.Supervise();
     }
 
     private int Supervise()
@@ -103,6 +106,7 @@ internal sealed unsafe class GuestSupervisor
 
     private FailedMessage? Start(StartGuestMessage options)
     {
+        _times = _times with { Asked = Now() };
         if (Check(options) is { } wrong)
             return new FailedMessage(EINVAL, wrong);
 
@@ -140,6 +144,13 @@ internal sealed unsafe class GuestSupervisor
         if (options.Initramfs.Length > 0 && Symlink(options.Initramfs, KernelProcess.InitramfsLink) != 0)
             return Failure($"cannot link {options.Initramfs} into {directory}", Error);
 
+        if (options.VirtualTime)
+        {
+            _calendar = new Calendar();
+            if (!_calendar.Listen())
+                return Failure($"cannot make the socket {directory}/{Calendar.SocketName}", Error);
+        }
+
         _controlGroup = ControlGroup.TryCreate(options.Name);
         if (_controlGroup is not null)
             Record(Sentinel.ControlGroupRecord, _controlGroup);
@@ -153,10 +164,11 @@ internal sealed unsafe class GuestSupervisor
         if (start.Failure is not null)
             return new FailedMessage((uint)start.Error, start.Failure);
 
+        _times = _times with { Forked = start.Forked, Executed = Now() };
         _started = true;
         Record(Sentinel.ProcessRecord, _kernel.ToString(CultureInfo.InvariantCulture));
         _mconsole = new Mconsole(KernelProcess.MachineName(options.Name), (stream, reply) => Send(FrameType.MconsoleReply, stream, reply.Encode));
-        Send(FrameType.GuestStarted, 0, new GuestStartedMessage((uint)_kernel, directory, logPath, directory + KernelProcess.SpoolDirectory, start.Confinement).Encode);
+        Send(FrameType.GuestStarted, 0, new GuestStartedMessage((uint)_kernel, directory, logPath, directory + KernelProcess.SpoolDirectory, start.Confinement, _times).Encode);
         Flush(wait: false);
         Record(Sentinel.StartedRecord, "");
         return null;
@@ -188,7 +200,7 @@ internal sealed unsafe class GuestSupervisor
         if (pidfd >= 0)
             Fcntl(pidfd, F_SETFD, FD_CLOEXEC);
 
-        const int control = 0, link = 1, kernel = 2, console = 3, count = 4;
+        const int control = 0, link = 1, kernel = 2, console = 3, clock = 4, count = 5;
         PollFd* polled = stackalloc PollFd[count];
         while (true)
         {
@@ -201,6 +213,7 @@ internal sealed unsafe class GuestSupervisor
             polled[link] = new PollFd { Descriptor = Supervisor.Link, Events = POLLIN };
             polled[kernel] = new PollFd { Descriptor = pidfd, Events = POLLIN };
             polled[console] = new PollFd { Descriptor = _mconsole.NextDeadline == long.MaxValue ? -1 : _mconsole.Socket, Events = POLLIN };
+            polled[clock] = new PollFd { Descriptor = _calendar?.Socket ?? -1, Events = POLLIN };
             Poll(polled, count, (int)left);
 
             // Seen but not reaped: its number, which is also its group's, must stay its own until the group is killed.
@@ -223,6 +236,8 @@ internal sealed unsafe class GuestSupervisor
                 TakeFrames();
             }
 
+            if (polled[clock].Returned != 0)
+                _calendar!.Advance();
             _mconsole.Advance();
             if (_controlClosed || Environment.TickCount64 >= _killAt)
             {
@@ -249,6 +264,9 @@ internal sealed unsafe class GuestSupervisor
                         break;
                     case FrameType.StopGuest:
                         Stop(StopGuestMessage.Decode(frame.Payload.Span));
+                        break;
+                    case FrameType.HoldTime:
+                        _calendar?.Hold(HoldTimeMessage.Decode(frame.Payload.Span).Held);
                         break;
                     case FrameType.GuestOpened:
                         _opened = true;
@@ -392,6 +410,9 @@ internal sealed unsafe class GuestSupervisor
         fixed (byte* p = record)
             Native.Send(Supervisor.Link, p, (nuint)record.Length, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
+
+    // Nanoseconds of CLOCK_MONOTONIC, as the host library's stopwatch counts them.
+    private static ulong Now() => (ulong)System.Diagnostics.Stopwatch.GetTimestamp();
 
     private static FailedMessage Failure(string what, int error) => new((uint)error, $"{what}: {ErrorText(error)}");
 }
