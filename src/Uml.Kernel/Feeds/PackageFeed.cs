@@ -237,19 +237,46 @@ internal sealed class PackageFeed(PackageSource source, ILogger logger) : Packag
             FindLocalPackagesResource local = await NeedAsync<FindLocalPackagesResource>(cancellationToken);
             ids.UnionWith(local.GetPackages(logger, cancellationToken).Select(p => p.Identity.Id));
         }
-        else if (await _repository.GetResourceAsync<AutoCompleteResource>(cancellationToken) is { } complete)
+        else
         {
-            ids.UnionWith(await complete.IdStartsWith(prefix, includePrerelease: true, logger, cancellationToken));
-        }
-        else if (await _repository.GetResourceAsync<PackageSearchResource>(cancellationToken) is { } search)
-        {
-            ids.UnionWith((await search.SearchAsync(prefix, new SearchFilter(includePrerelease: true), 0, 100, logger, cancellationToken)).Select(m => m.Identity.Id));
+            ids.UnionWith(await CompletionsAsync(prefix, cancellationToken) ?? await SearchAsync(prefix, cancellationToken) ?? []);
         }
 
         return [.. ids
             .Where(i => i.Equals(prefix, StringComparison.OrdinalIgnoreCase)
                 || (i.StartsWith(prefix + ".", StringComparison.OrdinalIgnoreCase) && !i.EndsWith(KernelReference.SymbolsSuffix, StringComparison.OrdinalIgnoreCase)))
             .Order(StringComparer.OrdinalIgnoreCase)];
+    }
+
+    /// <summary>The IDs that begin with the prefix; null on a feed that completes none.</summary>
+    private async Task<IEnumerable<string>?> CompletionsAsync(string prefix, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _repository.GetResourceAsync<AutoCompleteResource>(cancellationToken) is { } resource
+                ? await resource.IdStartsWith(prefix, includePrerelease: true, logger, cancellationToken)
+                : null;
+        }
+        catch (FatalProtocolException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The IDs that a search for the prefix finds; null on a feed without one.</summary>
+    private async Task<IEnumerable<string>?> SearchAsync(string prefix, CancellationToken cancellationToken)
+    {
+        const int Most = 100;
+        try
+        {
+            return await _repository.GetResourceAsync<PackageSearchResource>(cancellationToken) is { } resource
+                ? [.. (await resource.SearchAsync(prefix, new SearchFilter(includePrerelease: true), 0, Most, logger, cancellationToken)).Select(m => m.Identity.Id)]
+                : null;
+        }
+        catch (FatalProtocolException)
+        {
+            return null;
+        }
     }
 
     private async Task<IEnumerable<FeedKernel>> LocalAsync(string id, CancellationToken cancellationToken)

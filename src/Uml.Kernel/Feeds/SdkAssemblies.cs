@@ -17,6 +17,9 @@ internal static class SdkAssemblies
 {
     private const string Prefix = "NuGet.";
 
+    // Without it NuGet's client checks no signatures on Linux. The SDK sets it for itself and its children, as here.
+    private const string SignatureVariable = "DOTNET_NUGET_SIGNATURE_VERIFICATION";
+
     private static readonly Lock s_lock = new();
     private static string? s_problem;
     private static bool s_isReady;
@@ -67,6 +70,8 @@ internal static class SdkAssemblies
                 + $"install it (Debian and Ubuntu: the package dotnet-sdk-{Environment.Version.Major}.0), or set DOTNET_ROOT to where it is.";
         }
 
+        if (host.Variable(SignatureVariable) is null)
+            Environment.SetEnvironmentVariable(SignatureVariable, "true");
         var context = new SdkLoadContext(sdk.Directory, wanted);
         own.Resolving += (_, name) => name.Name?.StartsWith(Prefix, StringComparison.Ordinal) == true ? context.LoadFromAssemblyName(name) : null;
         return CanLoad(own) ? null : $"needs NuGet's client, and that of the .NET SDK in {sdk.Directory} cannot be loaded: repair that SDK, or install a newer one.";
