@@ -6,7 +6,7 @@ using System.CommandLine.Parsing;
 
 namespace Uml.CI.Cli;
 
-/// <summary>The options that describe a guest and what runs in it, shared by <c>uml run</c>, <c>uml shell</c> and <c>uml testhost</c>.</summary>
+/// <summary>The options that describe a guest and what runs in it, shared by <c>uml run</c>, <c>uml shell</c>, <c>uml testhost</c> and <c>uml boot-chart</c>.</summary>
 internal sealed class GuestOptionSet
 {
     private readonly Option<string?> _kernel = new("--kernel", "-k") { HelpName = "REFERENCE", Description = "Kernel to boot: debian:SUITE, file:PATH or a path. Default: $UML_KERNEL, else debian:sid" };
@@ -48,6 +48,16 @@ internal sealed class GuestOptionSet
         foreach (Option option in shell ? (Option[])[_bootTimeout, _append, _kernelLog, _json, _virtualTime, _coverage, _ptrace, _dryRun, _verbose] : [_timeout, _bootTimeout, _append, _kernelLog, _json, _noStdin, _tty, _virtualTime, _coverage, _ptrace, _dryRun, _verbose])
             command.Options.Add(option);
     }
+
+    /// <summary>Adds those options that decide how a guest boots and what it runs, not how that is shown.</summary>
+    public void AddBootTo(Command command)
+    {
+        foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _user, _timeout, _bootTimeout, _append, _ptrace])
+            command.Options.Add(option);
+    }
+
+    /// <summary>How long the command may take; null for no limit.</summary>
+    public TimeSpan? Timeout(ParseResult result) => result.GetValue(_timeout);
 
     /// <summary>What the options ask for.</summary>
     /// <exception cref="KernelException">UML_KERNEL names no kernel.</exception>

@@ -143,21 +143,3 @@ internal sealed class RunReport : IDisposable
 
     private static void WriteTime(Utf8JsonWriter json, string name, TimeSpan time) => json.WriteNumber(name, Math.Round(time.TotalMilliseconds, 1));
 }
-
-/// <summary>Files the user named for our output.</summary>
-internal static class OutputFile
-{
-    /// <summary>Opens a file for writing.</summary>
-    /// <exception cref="IOException">It cannot be; the message names the option.</exception>
-    public static FileStream Create(string path, string option)
-    {
-        try
-        {
-            return new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            throw new IOException($"the file \"{path}\" of {option} cannot be written: {e.Message.TrimEnd('.')}", e);
-        }
-    }
-}

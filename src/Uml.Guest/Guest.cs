@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Uml.CI.Wire;
@@ -33,6 +32,10 @@ public sealed class Guest : IAsyncDisposable
     private bool _timeHeld;
     private bool _stopping;
     private Task? _disposal;
+
+    // A version 4 UUID is random but for six bits, of which none is among the last twelve digits. The cryptography of the
+    // framework would load OpenSSL, which takes a process's first guest several milliseconds.
+    private static string MakeName() => $"uml-{Guid.NewGuid().ToString("N")[20..]}";
 
     private Guest(GuestOptions options, GuestKernel kernel, SupervisorClient supervisor, GuestChannel channel, string? callerDirectory)
     {
@@ -95,16 +98,18 @@ public sealed class Guest : IAsyncDisposable
         HostRequirements.Check();
         var store = new KernelStore();
         GuestKernel kernel = await store.ResolveAsync(options.Kernel, options.KernelResolution, cancellationToken);
+        options.Trace?.Mark(BootMoment.KernelFound);
         string agent = AgentBinary.Find();
         var host = new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory),
             Initramfs.Ensure(agent, store.Root),
-            options.Name ?? $"uml-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}",
+            options.Name ?? MakeName(),
             currentDirectory);
         BootPlan plan = BootPlan.Create(options, kernel, host);
         if (options.CoverageDirectory is { } coverage)
             System.IO.Directory.CreateDirectory(Path.GetFullPath(coverage, currentDirectory));
         TimeSpan planned = clock.Elapsed;
+        options.Trace?.Planned(kernel, plan);
 
         (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
         SupervisorClient supervisor;
@@ -121,6 +126,7 @@ public sealed class Guest : IAsyncDisposable
             }
         }
 
+        options.Trace?.Mark(BootMoment.SupervisorSpawned);
         bool hostRoot = options.Root == GuestRoot.Host;
         var guest = new Guest(options, kernel, supervisor, new GuestChannel(new Socket(ours)), hostRoot ? host.CurrentDirectory : null);
         try
@@ -335,11 +341,12 @@ public sealed class Guest : IAsyncDisposable
         }
 
         TimeSpan startedAt = clock.Elapsed;
+        Options.Trace?.Started(started.Times);
         ProcessId = (int)started.ProcessId;
         Directory = started.Directory;
         Confinement = started.Confinement;
         // Opened before the guest runs anything, so that whatever the guest makes of its directory, these stay ours.
-        KernelLog = new KernelLog(started.KernelLog, Options.KernelLogFile is { } file ? Path.GetFullPath(file) : null, Options.KernelLogListener);
+        KernelLog = new KernelLog(started.KernelLog, Options.KernelLogFile is { } file ? Path.GetFullPath(file) : null, Options.KernelLogListener, Options.Trace);
         _spool = Native.OpenDirectory(started.Spool);
         _supervisor.Opened();
         Options.Logger.LogDebug("Guest {Name}: kernel {Release} started as process {Pid}, confined by {Confinement}", plan.Start.Name, Kernel.Release, ProcessId, Confinement);
@@ -355,8 +362,11 @@ public sealed class Guest : IAsyncDisposable
             if (hello.Version != Protocol.Version)
                 throw new WireException($"the agent speaks version {hello.Version} of the protocol, this library version {Protocol.Version}");
             Release = hello.Release;
+            Options.Trace?.Mark(BootMoment.Hello);
             SendSetup(plan.Setup with { Spool = started.Spool });
+            Options.Trace?.Mark(BootMoment.SetupSent);
             ReadyMessage ready = await WithinBootTimeout(_ready.Task, age, "did not finish its set-up", cancellationToken);
+            Options.Trace?.Mark(BootMoment.Ready);
             Warnings = ready.Warnings;
             foreach (string warning in ready.Warnings)
                 Options.Logger.LogWarning("Guest {Name}: {Warning}", plan.Start.Name, warning);
@@ -626,6 +636,7 @@ public sealed class Guest : IAsyncDisposable
     private async Task StopAsync()
     {
         _stopping = true;
+        Options.Trace?.Mark(BootMoment.StopAsked);
         if (!_supervisor.Exited.IsCompleted)
         {
             TimeSpan patience = Options.CoverageDirectory is null || Options.ShutdownTimeout > CoveragePatience ? Options.ShutdownTimeout : CoveragePatience;
@@ -635,6 +646,7 @@ public sealed class Guest : IAsyncDisposable
             await Task.WhenAny(_supervisor.Exited, Task.Delay(patience + TimeSpan.FromSeconds(1)));
         }
 
+        Options.Trace?.Mark(BootMoment.KernelEnded);
         await FinishAsync();
     }
 
@@ -649,6 +661,7 @@ public sealed class Guest : IAsyncDisposable
     private async Task FinishAsync()
     {
         await _supervisor.DisposeAsync();
+        Options.Trace?.Mark(BootMoment.Gone);
         await _death;
         _channel.Dispose();
         _spool?.Dispose();

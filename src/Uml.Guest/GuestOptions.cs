@@ -91,6 +91,9 @@ public sealed record GuestOptions
     /// <summary>Name of the guest's directory on the host; null for one made up. Unique on the host, letters, digits and dashes.</summary>
     internal string? Name { get; init; }
 
+    /// <summary>Notes when what of the start happens; null for nobody.</summary>
+    internal BootTrace? Trace { get; init; }
+
     /// <summary>Told what happens.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
@@ -123,6 +126,7 @@ public sealed record GuestOptions
         && KernelLogListener == other.KernelLogListener
         && Confine == other.Confine
         && Name == other.Name
+        && ReferenceEquals(Trace, other.Trace)
         && ReferenceEquals(Logger, other.Logger);
 
     /// <inheritdoc/>

@@ -13,6 +13,7 @@ public sealed class KernelLog
     private readonly SafeFileHandle _source;
     private readonly FileStream? _copy;
     private readonly Action<KernelLogLine>? _listener;
+    private readonly BootTrace? _trace;
     private readonly Lock _lock = new();
     private readonly List<KernelLogLine> _lines = [];
     private readonly List<KernelReport> _reports = [];
@@ -22,14 +23,16 @@ public sealed class KernelLog
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _polling;
     private long _offset;
+    private long _readAt;
     private bool _ended;
 
-    internal KernelLog(string path, string? copy, Action<KernelLogLine>? listener)
+    internal KernelLog(string path, string? copy, Action<KernelLogLine>? listener, BootTrace? trace = null)
     {
         _listener = listener;
+        _trace = trace;
         _source = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         _copy = copy is null ? null : new FileStream(copy, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-        _polling = PollAsync();
+        _polling = trace is not { FollowsLog: true } ? PollAsync() : Task.Factory.StartNew(PollClosely, TaskCreationOptions.LongRunning);
     }
 
     /// <summary>Why the copy of the log is not whole, or null.</summary>
@@ -148,6 +151,16 @@ public sealed class KernelLog
         }
     }
 
+    // For those who want to know when each line was written. A thread of its own, since the others wake up when they can.
+    private void PollClosely()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            Poll();
+            Native.Sleep(BootTrace.Resolution);
+        }
+    }
+
     // A regular file tells nobody that it grew, so it is looked at.
     private void Poll()
     {
@@ -156,6 +169,7 @@ public sealed class KernelLog
         {
             while (!_ended && RandomAccess.Read(_source, buffer, _offset) is > 0 and var n)
             {
+                _readAt = System.Diagnostics.Stopwatch.GetTimestamp();
                 _offset += n;
                 Copy(buffer.AsSpan(0, n));
                 Split(buffer.AsSpan(0, n));
@@ -213,6 +227,7 @@ public sealed class KernelLog
         _partial.SetLength(0);
         KernelLogLine line = KernelLogParser.Parse(raw, DateTimeOffset.Now);
         _lines.Add(line);
+        _trace?.Add(_readAt, line.Text);
         _reports.AddRange(_reportReader.Add(line));
         Tell(line);
         foreach (Channel<KernelLogLine> listener in _listeners)

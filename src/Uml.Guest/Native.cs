@@ -97,6 +97,15 @@ internal static unsafe partial class Native
         }
     }
 
+    /// <summary>Waits, as precisely as the host can; shorter than a millisecond too.</summary>
+    public static void Sleep(TimeSpan time)
+    {
+        long* request = stackalloc long[2];
+        request[0] = (long)time.TotalSeconds;
+        request[1] = time.Ticks % TimeSpan.TicksPerSecond * 100;
+        nanosleep(request, null);
+    }
+
     /// <summary>Opens a directory so that files can be made in it whatever happens to its name.</summary>
     public static SafeFileHandle OpenDirectory(string path)
     {
@@ -139,6 +148,7 @@ internal static unsafe partial class Native
     [DllImport("libc")] private static extern int socketpair(int domain, int type, int protocol, int* fds);
     [DllImport("libc")] private static extern int fcntl(int fd, int command, nint argument);
     [DllImport("libc")] private static extern int close(int fd);
+    [DllImport("libc")] private static extern int nanosleep(long* request, long* remaining);
     [DllImport("libc")] private static extern int waitpid(int pid, int* status, int options);
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int access(string path, int mode);
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int open(string path, int flags, int mode);

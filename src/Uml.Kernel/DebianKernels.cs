@@ -1,3 +1,5 @@
+using System.IO.Compression;
+
 namespace Uml.CI;
 
 /// <summary>Kernels of Debian's package <c>user-mode-linux</c>.</summary>
@@ -34,6 +36,7 @@ internal sealed class DebianKernels(HostTools host) : IKernelProvider
 
         return KernelStore.Document(image, Path.Combine(built, "linux")) with
         {
+            Origin = $"the package {PackageName} of Debian {suite}",
             PackageVersion = version,
             LibraryVersion = libraries,
             Modules = Directory.Exists(Path.Combine(built, "modules", image.Release)),
@@ -83,6 +86,14 @@ internal sealed class DebianKernels(HostTools host) : IKernelProvider
                 continue;
             Directory.CreateDirectory(Path.Combine(built, "modules"));
             Directory.Move(modules, Path.Combine(built, "modules", image.Release));
+        }
+
+        string configuration = Path.Combine(unpacked, "usr", "share", "doc", PackageName, "config.gz");
+        if (File.Exists(configuration))
+        {
+            using GZipStream zipped = new(File.OpenRead(configuration), CompressionMode.Decompress);
+            using FileStream plain = File.Create(Path.Combine(built, "config"));
+            zipped.CopyTo(plain);
         }
 
         UnixFiles.DeleteTree(unpacked);

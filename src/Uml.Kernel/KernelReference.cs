@@ -33,6 +33,9 @@ public sealed partial record KernelReference
     /// <summary>The package of kernels that a bare version stands for; those of a profile add its name.</summary>
     public const string DefaultPackageId = "Uml.Kernel.Image";
 
+    /// <summary>What the ID of a package with the debug symbols of another ends with.</summary>
+    internal const string SymbolsSuffix = ".Symbols";
+
     /// <summary>The profile that is meant where none is named.</summary>
     public const string DefaultProfile = "fast";
 
@@ -158,6 +161,17 @@ public sealed partial record KernelReference
             : DefaultPackageId + "." + string.Concat(names.Select(n => char.ToUpperInvariant(n[0]) + n[1..]));
     }
 
+    /// <summary>The profiles of a package's kernels; empty when its ID is not one of <see cref="PackageIdOf"/>.</summary>
+    internal static IReadOnlyList<string> ProfilesOf(string id)
+    {
+        if (string.Equals(id, DefaultPackageId, StringComparison.OrdinalIgnoreCase))
+            return [DefaultProfile];
+        string[] names = id.StartsWith(DefaultPackageId + ".", StringComparison.OrdinalIgnoreCase)
+            ? [.. Capitalized().Matches(id[(DefaultPackageId.Length + 1)..]).Select(m => m.Value.ToLowerInvariant())]
+            : [];
+        return names.Length > 0 && string.Equals(PackageIdOf(names), id, StringComparison.Ordinal) ? names : [];
+    }
+
     /// <summary>Returns what is wrong with the text, or null and the reference.</summary>
     private static string? Read(string text, out KernelReference? reference)
     {
@@ -275,6 +289,9 @@ public sealed partial record KernelReference
 
     [GeneratedRegex(@"^[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
     private static partial Regex PackageName();
+
+    [GeneratedRegex("[A-Z][a-z0-9-]*", RegexOptions.CultureInvariant)]
+    private static partial Regex Capitalized();
 
     [GeneratedRegex(@"^\d{1,6}\.\d{1,6}(@[a-z][a-z0-9+._-]{0,63})?$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
     private static partial Regex SourceVersion();

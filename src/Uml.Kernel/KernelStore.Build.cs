@@ -42,6 +42,14 @@ public sealed partial class KernelStore
         }
     }
 
+    /// <summary>The tarball a kernel was built from, where it is still in the store; null otherwise, and for trees.</summary>
+    public string? FindSource(KernelRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        string directory = Path.Combine(BuildRoot.Choose(Root, _host.Variable, record.Source.Reference), "sources");
+        return record.Source.Sha256 is { } sha256 && Directory.Exists(directory) ? Directory.EnumerateFiles(directory, sha256 + ".tar*").FirstOrDefault() : null;
+    }
+
     /// <summary>The same, by who holds the reference's lock.</summary>
     private async Task<BuiltKernel> BuildLockedAsync(KernelReference reference, KernelBuildOptions options, CancellationToken cancellationToken)
     {
@@ -67,6 +75,8 @@ public sealed partial class KernelStore
         KernelImage image = await build.BuildAsync(plan, built, cancellationToken);
         KernelDocument document = Document(image, Path.Combine(built, "linux")) with
         {
+            Origin = $"built here from {plan.Tree.Record.Name}",
+            Profiles = [.. reference.Profiles],
             PackageVersion = plan.Tree.PackageVersion,
             Modules = Directory.Exists(Path.Combine(built, "modules", image.Release)),
         };

@@ -5,25 +5,6 @@ using System.Text.Json;
 
 namespace Uml.CI;
 
-/// <summary>One kernel the store holds.</summary>
-/// <param name="Release">Its release.</param>
-/// <param name="Sha256">SHA-256 of its executable, which is also its name in the store.</param>
-/// <param name="References">The references that stand for it at present.</param>
-/// <param name="PackageVersion">The version of the package it came from.</param>
-/// <param name="LibraryVersion">The versions of the C library packages it brought along, or null when it runs on the host's.</param>
-/// <param name="Directory">Where it is.</param>
-/// <param name="Size">Bytes it takes.</param>
-/// <param name="Fetched">When it was fetched.</param>
-public sealed record StoredKernel(
-    string Release,
-    string Sha256,
-    IReadOnlyList<string> References,
-    string? PackageVersion,
-    string? LibraryVersion,
-    string Directory,
-    long Size,
-    DateTimeOffset Fetched);
-
 /// <summary>
 /// Where kernels are kept: <c>kernels/SHA256/{linux, lib/, modules/RELEASE/, kernel.json}</c> and, for each reference, a
 /// file below <c>refs/</c>. Everything is built aside and moved into place in one step, so several processes may use a
@@ -31,7 +12,7 @@ public sealed record StoredKernel(
 /// </summary>
 public sealed partial class KernelStore
 {
-    private const int FormatVersion = 1;
+    private const int FormatVersion = 2;
 
     private readonly HostTools _host;
     private readonly string? _readOnlyRoot;
@@ -96,6 +77,8 @@ public sealed partial class KernelStore
         {
             KernelLock pins = options.LockFile is null ? KernelLock.Empty : KernelLock.Load(options.LockFile);
             KernelLockEntry? pin = options.Refresh ? null : pins.Find(reference);
+            // NuGet's own folder of packages needs no network.
+            bool mayFetch = !options.Offline || reference.Source == KernelSource.NuGet;
             GuestKernel kernel;
             if (reference.Source == KernelSource.File)
             {
@@ -103,14 +86,14 @@ public sealed partial class KernelStore
             }
             else
             {
-                kernel = (options.Refresh ? null : Find(reference, pin?.Sha256))
-                    ?? (options.Offline
-                        ? throw new KernelException(
+                kernel = (options.Refresh ? null : Find(reference, pin))
+                    ?? (mayFetch
+                        ? await FetchAsync(reference, options, pin, cancellationToken)
+                        : throw new KernelException(
                             pin is null
                                 ? $"{reference} is not in the kernel store {Root} and the network may not be used: pull it first (uml kernel pull {reference})."
                                 : $"{reference} is pinned to {pin.Release} ({pin.Sha256[..12]}), which is not in the kernel store {Root}, and the network may not be used: pull it first (uml kernel pull {reference}).")
-                        { Problem = KernelProblem.Unavailable }
-                        : await FetchAsync(reference, options, pin, cancellationToken));
+                        { Problem = KernelProblem.Unavailable });
             }
 
             if (options.LockFile is not null)
@@ -130,149 +113,45 @@ public sealed partial class KernelStore
         return reference.Source == KernelSource.File ? ResolveFile(reference) : Find(reference, null);
     }
 
-    /// <summary>The kernels the store holds, newest version first.</summary>
-    public IReadOnlyList<StoredKernel> List()
-    {
-        List<StoredKernel> kernels = [];
-        foreach (string root in Roots)
-        {
-            ILookup<string, string> references = References(root).ToLookup(r => r.Document.Sha256, r => r.Document.Reference, StringComparer.Ordinal);
-            string directory = Path.Combine(root, "kernels");
-            if (!Directory.Exists(directory))
-                continue;
-            foreach (string path in Directory.EnumerateDirectories(directory))
-            {
-                if (ReadKernel(path) is not { } kernel || kernels.Any(k => k.Sha256 == kernel.Sha256))
-                    continue;
-                kernels.Add(new StoredKernel(
-                    kernel.Release, kernel.Sha256, [.. references[kernel.Sha256].Order(StringComparer.Ordinal)], kernel.PackageVersion,
-                    kernel.LibraryVersion, path, SizeOf(path), kernel.Fetched));
-            }
-        }
-
-        return [.. kernels.OrderByDescending(k => KernelImage.VersionOf(k.Release)).ThenByDescending(k => k.Fetched)];
-    }
-
-    /// <summary>
-    /// Removes what a reference (<c>debian:sid</c>) or the beginning of a SHA-256 (six digits or more) stands for. A kernel
-    /// that other references stand for too loses this one only.
-    /// </summary>
-    /// <returns>What was removed, or lost its reference.</returns>
-    /// <exception cref="KernelException">The store has no such kernel.</exception>
-    public async Task<StoredKernel> RemoveAsync(string referenceOrSha256, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(referenceOrSha256);
-        try
-        {
-            Directory.CreateDirectory(LockRoot);
-            using FileLock held = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
-            List<(string Path, ReferenceDocument Document)> references = [.. References(Root)];
-            StoredKernel[] stored = [.. List().Where(k => Path.GetDirectoryName(Path.GetDirectoryName(k.Directory)) == Root)];
-
-            bool bySha = referenceOrSha256.Length is >= 6 and <= 64 && referenceOrSha256.All(char.IsAsciiHexDigitLower);
-            (string Path, ReferenceDocument Document)[] hit = bySha ? [] : [.. references.Where(r => r.Document.Reference == referenceOrSha256)];
-            StoredKernel[] kernels = bySha
-                ? [.. stored.Where(k => k.Sha256.StartsWith(referenceOrSha256, StringComparison.Ordinal))]
-                : [.. stored.Where(k => hit.Any(h => h.Document.Sha256 == k.Sha256))];
-            if (kernels.Length > 1)
-                throw new KernelException($"'{referenceOrSha256}' is the beginning of {kernels.Length} kernels' SHA-256: write more of it.");
-            if (kernels.Length == 0 && hit.Length == 0)
-            {
-                throw new KernelException(
-                    $"'{referenceOrSha256}' is not in the kernel store {Root}: name a reference or at least six digits of a SHA-256 that `uml kernel list` shows.");
-            }
-
-            foreach ((string path, ReferenceDocument document) in bySha ? references.Where(r => r.Document.Sha256 == kernels[0].Sha256) : hit)
-                File.Delete(path);
-            if (kernels.Length == 0)
-                return new StoredKernel("", hit[0].Document.Sha256, [referenceOrSha256], null, null, "", 0, hit[0].Document.Fetched);
-            if (bySha || kernels[0].References.Count <= 1)
-            {
-                using TemporaryDirectory trash = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
-                Directory.Move(kernels[0].Directory, Path.Combine(trash.Path, "kernel"));
-            }
-
-            return kernels[0];
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new KernelException($"'{referenceOrSha256}' cannot be removed from the kernel store {Root}: {OneLine.Of(e)}", e);
-        }
-    }
-
-    /// <summary>
-    /// Reads every file of a stored kernel again and compares it with what was fetched. Returns what is wrong, one line
-    /// each; nothing when all is well.
-    /// </summary>
-    public IReadOnlyList<string> Verify(StoredKernel kernel)
-    {
-        ArgumentNullException.ThrowIfNull(kernel);
-        string parent = Path.GetDirectoryName(kernel.Directory) ?? "";
-        return Roots.Any(root => parent == Path.Combine(root, "kernels"))
-            ? ProblemsOf(kernel.Directory)
-            : throw new ArgumentException("The kernel is of another store.", nameof(kernel));
-    }
-
-    private static List<string> ProblemsOf(string directory)
-    {
-        List<string> problems = [];
-        ManifestDocument? manifest = ReadJson(Path.Combine(directory, "manifest.json"), KernelJson.Default.ManifestDocument);
-        KernelDocument? kernel = ReadKernel(directory);
-        if (manifest is null || kernel is null)
-            return [$"{directory} is damaged: its descriptions are missing or unreadable"];
-        if (manifest.Files.GetValueOrDefault("linux") != kernel.Sha256 || Path.GetFileName(directory) != kernel.Sha256)
-            problems.Add($"{directory} is damaged: its descriptions contradict each other");
-        foreach ((string name, string expected) in manifest.Files)
-        {
-            string path = Path.Combine(directory, name);
-            try
-            {
-                if (HashOf(path) != expected)
-                    problems.Add($"{path} is not what was fetched");
-            }
-            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-            {
-                problems.Add($"{path} is missing");
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                problems.Add($"{path} cannot be read: {OneLine.Of(e)}");
-            }
-        }
-
-        string patched = PatchedPath(directory);
-        if (problems.Count == 0 && kernel.LibraryVersion is not null && File.Exists(patched))
-        {
-            // The patched copy follows from the original: make it again and compare.
-            string again = patched + "." + Guid.NewGuid().ToString("N") + ".tmp";
-            try
-            {
-                ElfImage.CopyWithInterpreter(Path.Combine(directory, "linux"), again, LoaderPath(directory, kernel));
-                if (HashOf(again) != HashOf(patched))
-                    problems.Add($"{patched} is not what was made of {Path.Combine(directory, "linux")}");
-            }
-            finally
-            {
-                File.Delete(again);
-            }
-        }
-
-        return problems;
-    }
-
-    private GuestKernel? Find(KernelReference reference, string? sha256)
+    private GuestKernel? Find(KernelReference reference, KernelLockEntry? pin)
     {
         foreach (string root in Roots)
         {
-            string? wanted = sha256 ?? ReadJson(ReferencePath(root, reference), KernelJson.Default.ReferenceDocument)?.Sha256;
+            ReferenceDocument? known = ReadJson(ReferencePath(root, reference), KernelJson.Default.ReferenceDocument);
+            string? wanted = pin?.Sha256 ?? known?.Sha256;
             if (wanted is not { Length: 64 } || !wanted.All(char.IsAsciiHexDigitLower))
                 continue;
             string directory = Path.Combine(root, "kernels", wanted);
-            if (ReadKernel(directory) is { } kernel && Runnable(reference, directory, kernel) is { } found)
-                return found;
+            if (ReadKernel(directory) is not { } kernel || Runnable(reference, directory, kernel) is not { } found)
+                continue;
+
+            NoteUse(directory);
+
+            // The same kernel may have come here by another way.
+            ReferenceDocument? own = known?.Sha256 == wanted ? known : null;
+            return found with
+            {
+                PackageVersion = pin?.PackageVersion ?? own?.PackageVersion ?? found.PackageVersion,
+                ContentHash = pin?.ContentHash ?? own?.ContentHash ?? found.ContentHash,
+            };
         }
 
         return null;
+    }
+
+    /// <summary>Remembers, to the hour, that a kernel was asked for: what is not used goes first when the store is pruned.</summary>
+    private static void NoteUse(string directory)
+    {
+        string path = Path.Combine(directory, "kernel.json");
+        try
+        {
+            if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > TimeSpan.FromHours(1))
+                File.SetLastWriteTimeUtc(path, DateTime.UtcNow);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A store of somebody else's, which is pruned by them.
+        }
     }
 
     /// <summary>The kernel in a directory of the store, or null when it does not run on this host.</summary>
@@ -304,6 +183,7 @@ public sealed partial class KernelStore
         ExecutablePath = executable,
         Sha256 = kernel.Sha256,
         PackageVersion = kernel.PackageVersion,
+        ContentHash = kernel.ContentHash,
         ModulesDirectory = modules,
         LibraryDirectory = library,
         ReadPaths = library is null ? HostLibraries.ReadPaths(executable, kernel.Interpreter, kernel.Needed) : [executable, library],
@@ -394,7 +274,7 @@ public sealed partial class KernelStore
             cancellationToken);
 
         // Whoever was waited for has just fetched it, a refresh included.
-        if ((waited || !options.Refresh) && Find(reference, pin?.Sha256) is { } found)
+        if ((waited || !options.Refresh) && Find(reference, pin) is { } found)
             return found;
 
         if (reference.IsBuilt)
@@ -402,10 +282,14 @@ public sealed partial class KernelStore
         using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
         string built = Path.Combine(temporary.Path, "kernel");
         Directory.CreateDirectory(built);
-        KernelRequest request = new(reference, pin, Root, temporary.Path, built, options.Progress);
+        KernelRequest request = new(
+            reference, pin, Root, temporary.Path, built, options.Progress,
+            Path.GetFullPath(options.SettingsDirectory ?? Directory.GetCurrentDirectory()), options.Offline, options.Refresh);
         KernelDocument document = await ProviderOf(reference).ProvideAsync(request, cancellationToken);
-        options.Progress?.Report(new KernelProgress($"storing {document.Release}"));
         cancellationToken.ThrowIfCancellationRequested();
+        if (!File.Exists(Path.Combine(built, "linux")))
+            return await ReferAsync(reference, document, cancellationToken);
+        options.Progress?.Report(new KernelProgress($"storing {document.Release}"));
         return await InstallAsync(reference, document, built, temporary.Path, cancellationToken);
     }
 
@@ -448,16 +332,32 @@ public sealed partial class KernelStore
 
         if (reference is not null)
             WriteReference(reference, document);
-        return (reference is null ? Runnable(name, target, document) : Find(reference, document.Sha256))
+        return (reference is null ? Runnable(name, target, document) : Find(reference, pin: null))
             ?? throw new KernelException($"{name} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
+    }
+
+    /// <summary>From here on the reference means a kernel that the store has.</summary>
+    private async Task<GuestKernel> ReferAsync(KernelReference reference, KernelDocument document, CancellationToken cancellationToken)
+    {
+        using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
+        WriteReference(reference, document);
+        return Find(reference, pin: null)
+            ?? throw new KernelException($"{reference} is in {Root}, but cannot be found there again: verify the store's file system and pull it again.");
     }
 
     private void WriteReference(KernelReference reference, KernelDocument document)
     {
         string path = ReferencePath(Root, reference);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        AtomicFile.Write(path, JsonSerializer.Serialize(
-            new ReferenceDocument { Reference = reference.ToString(), Sha256 = document.Sha256, Fetched = document.Fetched }, KernelJson.Default.ReferenceDocument));
+        ReferenceDocument content = new()
+        {
+            Reference = reference.ToString(),
+            Sha256 = document.Sha256,
+            PackageVersion = document.PackageVersion,
+            ContentHash = document.ContentHash,
+            Fetched = document.Fetched,
+        };
+        AtomicFile.Write(path, JsonSerializer.Serialize(content, KernelJson.Default.ReferenceDocument));
     }
 
     private async Task PinAsync(GuestKernel kernel, string lockFile, bool refresh, CancellationToken cancellationToken)
@@ -470,8 +370,9 @@ public sealed partial class KernelStore
         KernelLockEntry? pin = pins.Entries.GetValueOrDefault(kernel.Reference);
         if (!refresh)
             pins.Verify(kernel);
-        if (pin is null || (refresh && pin.Sha256 != kernel.Sha256))
-            pins.With(kernel).Save(lockFile);
+        KernelLock with = pins.With(kernel);
+        if (pin is null || (refresh && pin != with.Entries[kernel.Reference]))
+            with.Save(lockFile);
     }
 
     /// <summary>Makes the copy that asks for the loader in this directory; false where the directory cannot be written.</summary>
@@ -566,7 +467,7 @@ public sealed partial class KernelStore
         }
     }
 
-    private static string HashOf(string path)
+    internal static string HashOf(string path)
     {
         using FileStream file = File.OpenRead(path);
         return Hex(SHA256.HashData(file));

@@ -6,7 +6,8 @@ namespace Uml.CI.Wire;
 /// <remarks>The line is a kernel's serial port: what arrives damaged stays damaged, so every error is final.</remarks>
 public sealed class FrameReader
 {
-    private byte[] _buffer = new byte[Frame.HeaderSize + Frame.MaxPayload];
+    // Most of it is never used, so it is not cleared either: memory that nobody touches costs nothing.
+    private byte[] _buffer = GC.AllocateUninitializedArray<byte>(Frame.HeaderSize + Frame.MaxPayload);
     private int _start;
     private int _end;
     private uint _sequence;

@@ -28,6 +28,12 @@ public static class Protocol
     /// <summary>Output a stream may have outstanding before the host grants more, in bytes, per descriptor.</summary>
     public const int OutputWindow = 1024 * 1024;
 
+    /// <summary>Set to 1 on the kernel's command line, the agent says on the kernel's console how far the start has come.</summary>
+    public const string BootMarksVariable = "UML_BOOT_MARKS";
+
+    /// <summary>What a line of those begins with; a step's name follows.</summary>
+    public const string BootMark = "uml-agent: reached ";
+
     /// <summary>The device the guest end of the console line has.</summary>
     public const string GuestDevice = "/dev/ttyS0";
 }

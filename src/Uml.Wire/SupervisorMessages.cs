@@ -74,22 +74,33 @@ public sealed record StartGuestMessage
 /// <param name="KernelLog">The file the kernel log is written to.</param>
 /// <param name="Spool">The directory through which input is handed over.</param>
 /// <param name="Confinement">What confines and tracks the kernel, for people: <c>landlock:7 metadata-filter cgroup</c>, or empty.</param>
-public sealed record GuestStartedMessage(uint ProcessId, string Directory, string KernelLog, string Spool, string Confinement)
+/// <param name="Times">When the supervisor did what.</param>
+public sealed record GuestStartedMessage(uint ProcessId, string Directory, string KernelLog, string Spool, string Confinement, SupervisorTimes Times)
 {
     /// <summary>Writes the payload.</summary>
     public void Encode(MessageWriter writer) =>
-        writer.UInt32(ProcessId).String(Directory).String(KernelLog).String(Spool).String(Confinement);
+        writer.UInt32(ProcessId).String(Directory).String(KernelLog).String(Spool).String(Confinement)
+            .UInt64(Times.Running).UInt64(Times.Asked).UInt64(Times.Forked).UInt64(Times.Executed);
 
     /// <summary>Reads a payload.</summary>
     /// <exception cref="WireException">The payload is malformed.</exception>
     public static GuestStartedMessage Decode(ReadOnlySpan<byte> payload)
     {
         var reader = new MessageReader(FrameType.GuestStarted, payload);
-        var message = new GuestStartedMessage(reader.UInt32(), reader.String(), reader.String(), reader.String(), reader.String());
+        var message = new GuestStartedMessage(
+            reader.UInt32(), reader.String(), reader.String(), reader.String(), reader.String(),
+            new SupervisorTimes(reader.UInt64(), reader.UInt64(), reader.UInt64(), reader.UInt64()));
         reader.End();
         return message;
     }
 }
+
+/// <summary>Moments of a guest's start, in nanoseconds of the host's monotonic clock (CLOCK_MONOTONIC), the same for all its processes.</summary>
+/// <param name="Running">The inner supervisor's first own instruction.</param>
+/// <param name="Asked">The order to start the guest was read.</param>
+/// <param name="Forked">Directory and rules were ready; the kernel's process was about to be made.</param>
+/// <param name="Executed">The kernel was executed.</param>
+public readonly record struct SupervisorTimes(ulong Running, ulong Asked, ulong Forked, ulong Executed);
 
 /// <summary>A command for the guest's management console (mconsole).</summary>
 /// <param name="Command">For example <c>sysrq t</c> or <c>stack 1</c>; at most 511 bytes.</param>

@@ -24,7 +24,7 @@ public sealed class MessageTests
         new("Exited", new ExitedMessage(255, 9).Encode, p => ExitedMessage.Decode(p).Encode),
         new("Text", new TextMessage("two\nlines").Encode, p => TextMessage.Decode(FrameType.Inspected, p).Encode),
         new("StartGuest", StartGuest.Encode, p => StartGuestMessage.Decode(p).Encode),
-        new("GuestStarted", new GuestStartedMessage(1, "/a", "/a/log", "/a/spool", "landlock:7").Encode, p => GuestStartedMessage.Decode(p).Encode),
+        new("GuestStarted", new GuestStartedMessage(1, "/a", "/a/log", "/a/spool", "landlock:7", new SupervisorTimes(1, 2, 3, 4)).Encode, p => GuestStartedMessage.Decode(p).Encode),
         new("Mconsole", new MconsoleMessage("sysrq t", 1000).Encode, p => MconsoleMessage.Decode(p).Encode),
         new("MconsoleReply", new MconsoleReplyMessage(1, "ERR").Encode, p => MconsoleReplyMessage.Decode(p).Encode),
         new("StopGuest", new StopGuestMessage(500, true).Encode, p => StopGuestMessage.Decode(p).Encode),
@@ -125,7 +125,7 @@ public sealed class MessageTests
         Assert.False(start.Confine);
 
         Assert.Equal(new HelloMessage(1, "a", "r"), HelloMessage.Decode(Payload(new HelloMessage(1, "a", "r").Encode)));
-        Assert.Equal(new GuestStartedMessage(1, "d", "l", "s", "c"), GuestStartedMessage.Decode(Payload(new GuestStartedMessage(1, "d", "l", "s", "c").Encode)));
+        Assert.Equal(new GuestStartedMessage(1, "d", "l", "s", "c", new SupervisorTimes(1, 2, 3, 4)), GuestStartedMessage.Decode(Payload(new GuestStartedMessage(1, "d", "l", "s", "c", new SupervisorTimes(1, 2, 3, 4)).Encode)));
         Assert.Equal(new GuestExitedMessage(1, 2, false), GuestExitedMessage.Decode(Payload(new GuestExitedMessage(1, 2, false).Encode)));
         Assert.Equal(new WindowMessage(1, 2), WindowMessage.Decode(Payload(new WindowMessage(1, 2).Encode)));
         Assert.Equal(new ResizeMessage(1, 2), ResizeMessage.Decode(Payload(new ResizeMessage(1, 2).Encode)));

@@ -12,10 +12,13 @@ internal static class GuestInit
     {
         try
         {
+            BootMarks.Reach("agent");
             Linux.DefaultSignals();
             Linux.Yield();
             GuestRoot.MountEarly();
+            BootMarks.Reach("devices");
             var line = new Line(Protocol.GuestDevice);
+            BootMarks.Reach("line");
             Send(line, FrameType.Hello, 0, new HelloMessage(Protocol.Version, Version, Release()).Encode);
             Serve(line);
         }
@@ -73,6 +76,7 @@ internal static class GuestInit
         if (frame.Type != FrameType.Setup)
             throw new WireException($"the first frame must be Setup, not {frame.Type}");
 
+        BootMarks.Reach("order");
         try
         {
             List<string> warnings = GuestRoot.Build(SetupMessage.Decode(frame.Payload.Span), out spool);

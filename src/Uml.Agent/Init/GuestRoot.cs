@@ -40,9 +40,11 @@ internal static unsafe class GuestRoot
             spool = Linux.Open(Own + "/spool", Linux.O_DIRECTORY);
         }
 
+        BootMarks.Reach("spool");
         if (setup.Modules.Length > 0 && (setup.LoadModules.Count > 0 || setup.Root.Length > 0))
             HostDirectory(setup.Modules, Own + "/modules", readOnly: true);
         LoadModules(setup, warnings);
+        BootMarks.Reach("modules");
 
         string root = "";
         if (setup.Root.Length > 0)
@@ -52,12 +54,15 @@ internal static unsafe class GuestRoot
             CopyOnWrite(Own + "/lower", root, Own + "/upper");
         }
 
+        BootMarks.Reach("root");
         MountSystem(root, setup, warnings);
+        BootMarks.Reach("system");
         int number = 0;
         foreach (ShareMessage share in setup.Shares)
             MountShare(root, share, number++);
         ReadLessAhead(root, mounts: 4 + (2 * number));
         KeepWorkingDirectory(root, setup);
+        BootMarks.Reach("shares");
 
         if (root.Length > 0)
             EnterRoot(root);
@@ -70,6 +75,7 @@ internal static unsafe class GuestRoot
             throw new SetupException(clockError, "cannot set the clock");
         if (LoopbackUp() is not 0 and var loopbackError)
             warnings.Add($"cannot bring the loopback interface up: {Linux.Describe(loopbackError)}");
+        BootMarks.Reach("ready");
         return warnings;
     }
 

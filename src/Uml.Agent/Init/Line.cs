@@ -6,7 +6,7 @@ namespace Uml.CI.Agent.Init;
 internal sealed unsafe class Line
 {
     private readonly FrameReader _reader = new();
-    private readonly byte[] _frame = new byte[Frame.HeaderSize + Frame.MaxPayload];
+    private readonly byte[] _frame = GC.AllocateUninitializedArray<byte>(Frame.HeaderSize + Frame.MaxPayload);
     private uint _sent;
     private uint _acknowledged;
 

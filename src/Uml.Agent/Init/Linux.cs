@@ -195,17 +195,18 @@ internal static unsafe partial class Linux
         int fd = Open(path, O_RDONLY);
         if (fd < 0)
             return null;
-        byte[] buffer = new byte[limit];
+        byte[] buffer = new byte[Math.Min(limit, 4096)];
         int length = 0;
-        fixed (byte* p = buffer)
+        while (length < limit)
         {
-            while (length < limit)
-            {
-                nint n = read(fd, p + length, (nuint)(limit - length));
-                if (n <= 0)
-                    break;
-                length += (int)n;
-            }
+            if (length == buffer.Length)
+                Array.Resize(ref buffer, Math.Min(limit, buffer.Length * 4));
+            nint n;
+            fixed (byte* p = &buffer[length])
+                n = read(fd, p, (nuint)(buffer.Length - length));
+            if (n <= 0)
+                break;
+            length += (int)n;
         }
 
         close(fd);

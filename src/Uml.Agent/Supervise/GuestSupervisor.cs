@@ -29,12 +29,14 @@ internal sealed unsafe class GuestSupervisor
     private bool _ended;
     private bool _killed;
     private long _killAt = long.MaxValue;
+    private SupervisorTimes _times;
 
     public static int Run()
     {
+        ulong running = Now();
         for (int descriptor = Supervisor.ControlSocket; descriptor <= Supervisor.LifeLineOwn; descriptor++)
             Fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-        return new GuestSupervisor().Supervise();
+        return new GuestSupervisor { _times = new SupervisorTimes { Running = running } }.Supervise();
     }
 
     private int Supervise()
@@ -104,6 +106,7 @@ internal sealed unsafe class GuestSupervisor
 
     private FailedMessage? Start(StartGuestMessage options)
     {
+        _times = _times with { Asked = Now() };
         if (Check(options) is { } wrong)
             return new FailedMessage(EINVAL, wrong);
 
@@ -161,10 +164,11 @@ internal sealed unsafe class GuestSupervisor
         if (start.Failure is not null)
             return new FailedMessage((uint)start.Error, start.Failure);
 
+        _times = _times with { Forked = start.Forked, Executed = Now() };
         _started = true;
         Record(Sentinel.ProcessRecord, _kernel.ToString(CultureInfo.InvariantCulture));
         _mconsole = new Mconsole(KernelProcess.MachineName(options.Name), (stream, reply) => Send(FrameType.MconsoleReply, stream, reply.Encode));
-        Send(FrameType.GuestStarted, 0, new GuestStartedMessage((uint)_kernel, directory, logPath, directory + KernelProcess.SpoolDirectory, start.Confinement).Encode);
+        Send(FrameType.GuestStarted, 0, new GuestStartedMessage((uint)_kernel, directory, logPath, directory + KernelProcess.SpoolDirectory, start.Confinement, _times).Encode);
         Flush(wait: false);
         Record(Sentinel.StartedRecord, "");
         return null;
@@ -406,6 +410,9 @@ internal sealed unsafe class GuestSupervisor
         fixed (byte* p = record)
             Native.Send(Supervisor.Link, p, (nuint)record.Length, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
+
+    // Nanoseconds of CLOCK_MONOTONIC, as the host library's stopwatch counts them.
+    private static ulong Now() => (ulong)System.Diagnostics.Stopwatch.GetTimestamp();
 
     private static FailedMessage Failure(string what, int error) => new((uint)error, $"{what}: {ErrorText(error)}");
 }

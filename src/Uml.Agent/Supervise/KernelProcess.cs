@@ -100,6 +100,7 @@ internal static unsafe class KernelProcess
             return Failed("cannot make a pipe", Error);
         plan.Report = pipe[1];
 
+        ulong forked = (ulong)System.Diagnostics.Stopwatch.GetTimestamp();
         // Born in the group: to move there later costs an RCU grace period, ten milliseconds.
         int pid = plan.ControlGroup >= 0 ? ForkInto(plan.ControlGroup) : -1;
         bool grouped = pid >= 0;
@@ -162,7 +163,7 @@ internal static unsafe class KernelProcess
         }
 
         Close(pipe[0]);
-        return new KernelStart(pid, string.Join(' ', inForce), failure, failure is null ? 0 : error);
+        return new KernelStart(pid, string.Join(' ', inForce), failure, failure is null ? 0 : error) { Forked = forked };
     }
 
     private static int ForkInto(int controlGroup)
@@ -393,4 +394,8 @@ internal static unsafe class KernelProcess
 /// <param name="Confinement">What is in force, for people.</param>
 /// <param name="Failure">One line, or null if the kernel runs.</param>
 /// <param name="Error">The errno of the failure.</param>
-internal sealed record KernelStart(int ProcessId, string Confinement, string? Failure, int Error);
+internal sealed record KernelStart(int ProcessId, string Confinement, string? Failure, int Error)
+{
+    /// <summary>When its process was about to be made, as <see cref="SupervisorTimes.Forked"/>.</summary>
+    public ulong Forked { get; init; }
+}

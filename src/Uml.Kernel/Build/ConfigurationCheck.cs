@@ -22,11 +22,11 @@ internal static class ConfigurationCheck
         if (lost.Length == 0)
             return [];
         ILookup<string, KconfigDefinition> definitions = kconfig().Definitions;
-        return [.. lost.Select(l => new LostOption(l, actual.IsSet(l.Option) ? actual[l.Option] : "n", Explain(l, actual, definitions)))];
+        return [.. lost.Select(l => new LostOption(l, (actual[l.Option] is not null) ? actual.ValueOf(l.Option) : "n", Explain(l, actual, definitions)))];
     }
 
     private static bool IsAsAsked(ConfigurationLine line, KernelConfiguration actual) =>
-        actual[line.Option] == line.Value || (line.Value is "\"\"" && !actual.IsSet(line.Option));
+        actual.ValueOf(line.Option) == line.Value || (line.Value is "\"\"" && !(actual[line.Option] is not null));
 
     private static string Explain(ConfigurationLine line, KernelConfiguration actual, ILookup<string, KconfigDefinition> definitions)
     {
@@ -55,7 +55,7 @@ internal static class ConfigurationCheck
             return "it can only be set with " + string.Join(" and ", hidden.Select(e => Describe(e, actual)));
         if (nearest.Definition.Choice is { } choice)
         {
-            string? taken = definitions.SelectMany(g => g).FirstOrDefault(d => d.Choice == choice && d.Option != line.Option && actual[d.Option] == "y")?.Option;
+            string? taken = definitions.SelectMany(g => g).FirstOrDefault(d => d.Choice == choice && d.Option != line.Option && actual.ValueOf(d.Option) == "y")?.Option;
             return taken is null ? "it is one of a choice" : $"it is one of a choice, of which {taken} is taken";
         }
 
@@ -73,7 +73,7 @@ internal static class ConfigurationCheck
 
     private static string? SelectedBy(string option, KernelConfiguration actual, ILookup<string, KconfigDefinition> definitions)
     {
-        string[] active = [.. Selecting(option, definitions).Where(s => actual[s.By] is "y" or "m" && (s.Condition is null || s.Condition.Evaluate(actual) > 0)).Select(s => s.By).Distinct().Take(3)];
+        string[] active = [.. Selecting(option, definitions).Where(s => actual.ValueOf(s.By) is "y" or "m" && (s.Condition is null || s.Condition.Evaluate(actual) > 0)).Select(s => s.By).Distinct().Take(3)];
         return active.Length == 0 ? null : string.Join(", ", active);
     }
 
@@ -84,7 +84,7 @@ internal static class ConfigurationCheck
     {
         string[] options = [.. expression.Options.Distinct(StringComparer.Ordinal)];
         return options.Length == 1 && options[0] == expression.ToString()
-            ? $"{expression}, which is {actual[options[0]]}"
-            : $"'{expression}', where {string.Join(", ", options.Select(o => $"{o} is {actual[o]}"))}";
+            ? $"{expression}, which is {actual.ValueOf(options[0])}"
+            : $"'{expression}', where {string.Join(", ", options.Select(o => $"{o} is {actual.ValueOf(o)}"))}";
     }
 }

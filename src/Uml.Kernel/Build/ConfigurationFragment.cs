@@ -13,7 +13,7 @@ internal sealed partial record ConfigurationFragment
     public required string Text { get; init; }
 
     /// <summary>The kernels the whole of it is for.</summary>
-    public VersionRange Versions { get; init; } = VersionRange.All;
+    public KernelVersionRange Versions { get; init; } = KernelVersionRange.All;
 
     /// <summary>Profiles it cannot be combined with.</summary>
     public ImmutableArray<string> NotWith { get; init; } = [];
@@ -82,12 +82,12 @@ internal sealed partial record ConfigurationFragment
 
     private ConfigurationFragment With(Queue<string> words, string origin)
     {
-        VersionRange versions = Versions;
+        KernelVersionRange versions = Versions;
         if (words.TryPeek(out string? first) && first == "arguments")
             return this with { Arguments = [.. Arguments, .. words.Skip(1)] };
         if (first == "not-with" && words.Count == 2)
             return this with { NotWith = [.. NotWith, .. words.Last().Split(',')] };
-        while (VersionRange.TryTake(words, ref versions))
+        while (KernelVersionRange.TryTake(words, ref versions))
         {
         }
 
@@ -100,10 +100,10 @@ internal sealed partial record ConfigurationFragment
     {
         Queue<string> words = new(Words(rest.TrimStart('#')));
         ConfigurationLine line = new(name, value, origin);
-        VersionRange versions = VersionRange.All;
+        KernelVersionRange versions = KernelVersionRange.All;
         while (words.Count > 0)
         {
-            if (VersionRange.TryTake(words, ref versions))
+            if (KernelVersionRange.TryTake(words, ref versions))
                 continue;
             if (words.Dequeue() is not "optional" and var word)
                 throw Wrong(origin, $"'{word}' behind an option is not understood: write 'since A.B', 'before A.B' or 'optional', and remarks on a line of their own");

@@ -7,7 +7,7 @@ namespace Uml.CI;
 internal sealed record ConfigurationLine(string Option, string Value, string Origin)
 {
     /// <summary>The kernels it is for.</summary>
-    public VersionRange Versions { get; init; } = VersionRange.All;
+    public KernelVersionRange Versions { get; init; } = KernelVersionRange.All;
 
     /// <summary>Kconfig may drop it.</summary>
     public bool IsOptional { get; init; }

@@ -130,7 +130,7 @@ internal abstract record KconfigExpression
         public override IEnumerable<string> Options => IsOption(Name) ? [Name] : [];
 
         // What a macro asks of the compiler is not known here; it is not taken for the culprit.
-        public override int Evaluate(KernelConfiguration configuration) => (IsOption(Name) ? configuration[Name] : Name.StartsWith('$') ? "y" : Name) switch
+        public override int Evaluate(KernelConfiguration configuration) => (IsOption(Name) ? configuration.ValueOf(Name) : Name.StartsWith('$') ? "y" : Name) switch
         {
             "y" => Yes,
             "m" => Module,
@@ -166,7 +166,7 @@ internal abstract record KconfigExpression
         public override string ToString() => $"{Left}{Operator}{Right}";
 
         private static string ValueOf(string token, KernelConfiguration configuration) =>
-            (IsOption(token) ? configuration[token] : token).Trim('"', '\'');
+            (IsOption(token) ? configuration.ValueOf(token) : token).Trim('"', '\'');
 
         private static bool TryNumber(string text, out long number) => text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
             ? long.TryParse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out number)

@@ -8,7 +8,7 @@ namespace Uml.CI;
 internal sealed record KernelPatch(string FileName, string Text)
 {
     /// <summary>The kernels it is for.</summary>
-    public VersionRange Versions { get; init; } = VersionRange.All;
+    public KernelVersionRange Versions { get; init; } = KernelVersionRange.All;
 
     /// <summary>The profiles it is for; none is all.</summary>
     public ImmutableArray<string> Profiles { get; init; } = [];
@@ -23,14 +23,14 @@ internal sealed record KernelPatch(string FileName, string Text)
             if (!line.StartsWith("#:", StringComparison.Ordinal))
                 continue;
             Queue<string> words = new(line[2..].Split([' ', '\t', '\r'], StringSplitOptions.RemoveEmptyEntries));
-            VersionRange versions = patch.Versions;
+            KernelVersionRange versions = patch.Versions;
             if (words.Count == 2 && words.Peek() == "profile")
             {
                 patch = patch with { Profiles = [.. patch.Profiles, .. words.Last().Split(',')] };
                 continue;
             }
 
-            while (VersionRange.TryTake(words, ref versions))
+            while (KernelVersionRange.TryTake(words, ref versions))
             {
             }
 

@@ -63,7 +63,7 @@ internal sealed partial class ObjectCount
             line = (comment < 0 ? line : line[..comment]).Trim();
             if (TakeCondition(line, conditions) || conditions.Any(c => !c.Active) || Assignment().Match(line) is not { Success: true } match)
                 continue;
-            string value = Options().Replace(match.Groups["when"].Value, m => _configuration[m.Groups["name"].Value]);
+            string value = Options().Replace(match.Groups["when"].Value, m => _configuration.ValueOf(m.Groups["name"].Value));
             if (value is not ("y" or "m" or "objs"))
                 continue;
             if (!lists.TryGetValue(match.Groups["name"].Value, out List<string>? list))
@@ -101,9 +101,9 @@ internal sealed partial class ObjectCount
 
     private bool Holds(string condition)
     {
-        string plain = Options().Replace(condition, m => _configuration[m.Groups["name"].Value] is not "n" and var value ? value : "");
+        string plain = Options().Replace(condition, m => _configuration.ValueOf(m.Groups["name"].Value) is not "n" and var value ? value : "");
         if (Defined().Match(plain) is { Success: true } defined)
-            return (_configuration[defined.Groups["name"].Value] != "n") == (defined.Groups["not"].Length == 0);
+            return (_configuration.ValueOf(defined.Groups["name"].Value) != "n") == (defined.Groups["not"].Length == 0);
         return Equal().Match(plain) is { Success: true } equal && !plain.Contains('$', StringComparison.Ordinal)
             && (equal.Groups["left"].Value.Trim() == equal.Groups["right"].Value.Trim()) == (equal.Groups["not"].Length == 0);
     }

@@ -3,9 +3,9 @@ namespace Uml.CI;
 /// <summary>Kernel versions from one (included) up to another (not included).</summary>
 /// <param name="Since">The first, as major and minor number, or null.</param>
 /// <param name="Before">The first that is not meant any more, or null.</param>
-internal readonly record struct VersionRange(Version? Since, Version? Before)
+internal readonly record struct KernelVersionRange(Version? Since, Version? Before)
 {
-    public static VersionRange All => default;
+    public static KernelVersionRange All => default;
 
     /// <summary>Whether a kernel is meant; only its first two numbers count, so that a release candidate is its release.</summary>
     public bool Contains(Version version)
@@ -18,7 +18,7 @@ internal readonly record struct VersionRange(Version? Since, Version? Before)
     /// Takes <c>since A.B</c> or <c>before A.B</c> off the front of some words. False when they begin with neither, or the version is
     /// none.
     /// </summary>
-    public static bool TryTake(Queue<string> words, ref VersionRange range)
+    public static bool TryTake(Queue<string> words, ref KernelVersionRange range)
     {
         if (words.Count < 2 || words.Peek() is not ("since" or "before") || !Version.TryParse(words.ElementAt(1), out Version? version))
             return false;
