@@ -156,6 +156,8 @@ internal sealed class Doctor(Action<Finding>? tell, bool offline)
                 Add("kernel store", Grade.Warning, notice);
             else
                 Add("kernel store", Grade.Pass, $"{store.Root}, {store.List().Count} kernels");
+            if (store.List().Select(k => KernelImage.VersionOf(k.Release)).OrderDescending().Select(v => FloatingPointState.ProblemOf(v)).FirstOrDefault(p => p is not null) is { } old)
+                Add("floating point", Grade.Warning, $"the store holds older kernels: {old}", "run them on a machine with another processor, or use newer ones");
             return store;
         }
         catch (KernelException e)
@@ -184,6 +186,8 @@ internal sealed class Doctor(Action<Finding>? tell, bool offline)
             using var progress = new ProgressLine(TimeSpan.FromSeconds(1));
             kernel = await store.ResolveAsync(options.Kernel, new KernelResolveOptions { Offline = offline, Progress = progress }, cancellationToken);
             Add("default kernel", Grade.Pass, $"{kernel.Reference}: Linux {kernel.Release}{(kernel.PackageVersion is { } version ? $" (package {version})" : "")}");
+            if (FloatingPointState.ProblemOf(kernel.Version) is { } problem)
+                Add("floating point", Grade.Warning, problem, "use a newer kernel, such as debian:sid");
         }
         catch (KernelException e)
         {

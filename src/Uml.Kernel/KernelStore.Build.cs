@@ -60,6 +60,9 @@ public sealed partial class KernelStore
         KernelBuild build = new(reference, options, _host, sources, buildRoot, LogRoot, work.Path);
         BuildPlan plan = await build.PlanAsync(cancellationToken);
 
+        if (FloatingPointState.ProblemOf(plan.Tree.Version.Version) is { } problem)
+            options.Progress?.Report(new KernelProgress($"{reference}: {problem}", IsWarning: true));
+
         // Another reference may stand for the same kernel.
         using FileLock inputs = await FileLock.TakeAsync(
             Path.Combine(LockRoot, "build-" + plan.Inputs),

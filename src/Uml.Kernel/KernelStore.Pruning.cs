@@ -85,7 +85,24 @@ public sealed partial class KernelStore
                 kernel.Directory, $"{name}: Linux {kernel.Release}", kernel.Size, kernel.LastUsed, null,
                 [.. references.Where(r => r.Document.Sha256 == kernel.Sha256).Select(r => r.Path)]);
         }
+
+        // A source is there while its description is, which is also what tells when it was used; its tarball goes with it.
+        foreach (string description in FilesOf("sources").Where(f => IsSha256(Path.GetFileNameWithoutExtension(f)) && f.EndsWith(".json", StringComparison.Ordinal)))
+        {
+            string key = Path.GetFileNameWithoutExtension(description);
+            string directory = Path.Combine(Root, "sources", key);
+            string[] files = [description, .. FilesOf("sources").Where(f => Path.GetFileName(f).StartsWith(key + ".tar", StringComparison.Ordinal))];
+            string name = ReadJson(description, KernelJson.Default.SourceDocument)?.Name ?? key[..12];
+            if (Directory.Exists(directory))
+                yield return new Prunable(directory, $"source {name}", SizeOf(directory) + files.Sum(f => new FileInfo(f).Length), new DateTimeOffset(File.GetLastWriteTimeUtc(description), TimeSpan.Zero), Path.Combine(LockRoot, "source-" + key), files);
+        }
+
+        string objects = Path.Combine(Root, "objects");
+        foreach (string directory in Directory.Exists(objects) ? Directory.EnumerateDirectories(objects) : [])
+            yield return new Prunable(directory, "object files of a tree", SizeOf(directory), new DateTimeOffset(Directory.GetLastWriteTimeUtc(directory), TimeSpan.Zero), Path.Combine(LockRoot, "objects-" + Path.GetFileName(directory)), []);
     }
+
+    private string[] FilesOf(string folder) => Directory.Exists(Path.Combine(Root, folder)) ? Directory.GetFiles(Path.Combine(Root, folder)) : [];
 
     private sealed record Prunable(string Directory, string Name, long Size, DateTimeOffset LastUsed, string? Lock, string[] References);
 }

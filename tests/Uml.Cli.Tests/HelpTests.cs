@@ -14,6 +14,9 @@ public sealed class HelpTests
     public void Help_of_boot_chart() => Verify(HelpText.Of(Find("boot-chart")), nameof(Help_of_boot_chart));
 
     [Fact]
+    public void Help_of_kernel_build() => Verify(HelpText.Of(Find("kernel").Subcommands.Single(c => c.Name == "build")), nameof(Help_of_kernel_build));
+
+    [Fact]
     public void The_exit_statuses_stand_in_the_help()
     {
         Assert.Contains(ExitStatus.Table, HelpText.Of(Find("run")), StringComparison.Ordinal);

@@ -27,13 +27,15 @@ internal sealed partial record ConfigurationFragment
     /// <summary>The name without its ending, which is the profile's.</summary>
     public string Name => FileName.EndsWith(".config", StringComparison.Ordinal) ? FileName[..^".config".Length] : FileName;
 
-    /// <summary>What it is for: its first line, which reads <c># NAME: ...</c>.</summary>
+    /// <summary>What it is for: the first sentence of its first line, which reads <c># NAME: ...</c>, up to what goes into detail.</summary>
     public string Summary
     {
         get
         {
             string first = Text.Split('\n', 2)[0].TrimStart('#').Trim();
-            return first.StartsWith(Name + ":", StringComparison.Ordinal) ? first[(Name.Length + 1)..].Trim() : first;
+            string text = first.StartsWith(Name + ":", StringComparison.Ordinal) ? first[(Name.Length + 1)..].Trim() : first;
+            int end = text.AsSpan().IndexOfAny('.', ':', '(');
+            return end < 0 ? text : text[..end].TrimEnd();
         }
     }
 

@@ -16,7 +16,7 @@ internal sealed class KernelBuild(
 {
     private const long ObjectsSize = 500_000_000, DebugObjectsSize = 2_500_000_000;
     private const string NoDebugFragment = """
-        # no-debug-info: no information for debuggers, which would double the time that a build takes.
+        # no-debug-info: no information for debuggers, which takes some of the time and most of the space of a build.
         CONFIG_DEBUG_INFO_NONE=y
         CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT=n
         """;

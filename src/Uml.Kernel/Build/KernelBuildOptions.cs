@@ -11,7 +11,7 @@ public sealed record KernelBuildOptions
     /// <summary>Single options, applied last: <c>CONFIG_BTRFS_FS=y</c>.</summary>
     public ImmutableArray<string> Settings { get; init; } = [];
 
-    /// <summary>Make no debug information (<c>linux.debug</c>), which takes about half of the time and most of the space of a build.</summary>
+    /// <summary>Make no debug information (<c>linux.debug</c>), which takes some of the time and most of the space of a build.</summary>
     public bool NoDebugInformation { get; init; }
 
     /// <summary>The C compiler, a name or a path.</summary>
