@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 
 namespace Uml.CI.Cli;
 
@@ -38,8 +37,7 @@ internal static class DoctorCommand
 
     private static void PrintJson(Diagnosis diagnosis)
     {
-        using var memory = new MemoryStream();
-        using (var json = new Utf8JsonWriter(memory, new JsonWriterOptions { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        Json.Print(json =>
         {
             json.WriteStartObject();
             json.WriteNumber("version", 1);
@@ -59,9 +57,6 @@ internal static class DoctorCommand
 
             json.WriteEndArray();
             json.WriteEndObject();
-        }
-
-        memory.WriteByte((byte)'\n');
-        Descriptor.Output.Write(memory.GetBuffer().AsSpan(0, (int)memory.Length));
+        });
     }
 }

@@ -14,7 +14,7 @@ internal static class DryRun
         string? lockFile = request.LockFile;
         if (lockFile is not null && KernelLock.Load(lockFile).Find(options.Kernel) is null)
             lockFile = null;
-        GuestKernel kernel = await store.ResolveAsync(options.Kernel, new KernelResolveOptions { Offline = true, LockFile = lockFile });
+        GuestKernel kernel = await store.ResolveAsync(options.Kernel, new KernelResolveOptions { Offline = true, LockFile = lockFile, SettingsDirectory = request.SettingsDirectory });
         var plan = BootPlan.Create(options, kernel, new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory), Initramfs.Ensure(AgentBinary.Find(), store.Root), "uml-dry-run", Directory.GetCurrentDirectory()));
         string directory = $"{plan.Start.BaseDirectory}/{plan.Start.Name}";

@@ -5,13 +5,13 @@ namespace Uml.CI.Cli;
 /// <summary>Durations as people write them: <c>2s</c>, <c>500ms</c>, <c>1h30m</c>, <c>1.5m</c>, plain seconds.</summary>
 internal static class Duration
 {
-    private const string Forms = "write a number with ms, s, m or h, such as 500ms, 2s or 1h30m; a plain number is seconds";
+    private const string Forms = "write a number with ms, s, m, h or d, such as 500ms, 2s or 1h30m; a plain number is seconds";
 
     // Task.Delay and its like take no more.
     private static readonly TimeSpan Longest = TimeSpan.FromDays(40);
 
     /// <summary>Reads a duration; null with the reason when the text is none.</summary>
-    public static TimeSpan? Parse(string text, out string problem)
+    public static TimeSpan? Parse(string text, out string problem, TimeSpan? longest = null)
     {
         problem = $"\"{text}\" is not a duration: {Forms}";
         ReadOnlySpan<char> rest = text.AsSpan().Trim();
@@ -32,7 +32,7 @@ internal static class Duration
             int letters = rest.IndexOfAny("0123456789.");
             if (letters < 0)
                 letters = rest.Length;
-            double unit = (plain ? "s" : rest[..letters]) switch { "ms" => 0.001, "s" => 1, "m" or "min" => 60, "h" => 3600, _ => 0 };
+            double unit = (plain ? "s" : rest[..letters]) switch { "ms" => 0.001, "s" => 1, "m" or "min" => 60, "h" => 3600, "d" => 86400, "w" => 7 * 86400, _ => 0 };
             rest = rest[letters..];
             // 30m1h and 1s1s are slips, not durations.
             if (unit == 0 || unit >= previousUnit)
@@ -47,9 +47,10 @@ internal static class Duration
             return null;
         }
 
-        if (seconds > Longest.TotalSeconds)
+        TimeSpan limit = longest ?? Longest;
+        if (seconds > limit.TotalSeconds)
         {
-            problem = $"the duration \"{text}\" is over the limit of {Longest.TotalDays:0} days";
+            problem = $"the duration \"{text}\" is over the limit of {limit.TotalDays:0} days";
             return null;
         }
 

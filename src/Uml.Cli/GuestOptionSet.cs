@@ -26,6 +26,8 @@ internal sealed class GuestOptionSet
     private readonly Option<string?> _json = new("--json") { HelpName = "FILE", Description = "Write what happened as JSON: outcome, exit status, timings, kernel, confinement, reports, paths" };
     private readonly Option<bool> _noStdin = new("--no-stdin", "-n") { Description = "Give the command an empty standard input and leave the tool's own unread, as in a loop that reads it" };
     private readonly Option<bool> _ptrace = new("--ptrace") { Description = "Keep the guest's processes apart by ptrace also where the kernel has the faster seccomp mode" };
+    private readonly Option<bool> _virtualTime = new("--virtual-time") { Description = "Every wait in the guest is over at once, with its clock set forward. Needs a kernel with the profile timetravel" };
+    private readonly Option<string?> _coverage = new("--coverage") { HelpName = "DIR", Description = "Where a kernel with the profile coverage leaves its counts (.gcda) when the guest ends" };
     private readonly Option<bool> _tty = new("--tty", "-t") { Description = "Run the command on a terminal. Ctrl-] three times within a second ends the guest" };
     private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Print the command line of the kernel and run nothing" };
     private readonly Option<bool> _verbose = new("--verbose", "-v") { Description = "Say more on standard error: kernel, confinement, timings, warnings" };
@@ -43,7 +45,7 @@ internal sealed class GuestOptionSet
     {
         foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _copiesOut, _environment, _workingDirectory, _user])
             command.Options.Add(option);
-        foreach (Option option in shell ? (Option[])[_bootTimeout, _append, _kernelLog, _json, _ptrace, _dryRun, _verbose] : [_timeout, _bootTimeout, _append, _kernelLog, _json, _noStdin, _tty, _ptrace, _dryRun, _verbose])
+        foreach (Option option in shell ? (Option[])[_bootTimeout, _append, _kernelLog, _json, _virtualTime, _coverage, _ptrace, _dryRun, _verbose] : [_timeout, _bootTimeout, _append, _kernelLog, _json, _noStdin, _tty, _virtualTime, _coverage, _ptrace, _dryRun, _verbose])
             command.Options.Add(option);
     }
 
@@ -69,7 +71,7 @@ internal sealed class GuestOptionSet
         };
         bool hostRoot = root == GuestRoot.Host;
         string? user = result.GetValue(_user);
-        var options = new GuestOptions { Root = root, Ptrace = result.GetValue(_ptrace) };
+        var options = new GuestOptions { Root = root, Ptrace = result.GetValue(_ptrace), VirtualTime = result.GetValue(_virtualTime), CoverageDirectory = result.GetValue(_coverage) };
         if (result.GetValue(_kernel) is { } kernel)
             options = options with { Kernel = kernel };
         if (result.GetValue(_memory) is { } memory)

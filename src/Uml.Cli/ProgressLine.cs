@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Uml.CI.Cli;
 
-/// <summary>Shows the progress of a download: a line that rewrites itself on a terminal, now and then a plain line in a log.</summary>
+/// <summary>Shows the progress of a download or a build: a line that rewrites itself on a terminal, now and then a plain line in a log.</summary>
 internal sealed class ProgressLine(TimeSpan delay) : IProgress<KernelProgress>, IDisposable
 {
     private static readonly TimeSpan TerminalInterval = TimeSpan.FromMilliseconds(100);
@@ -59,9 +59,20 @@ internal sealed class ProgressLine(TimeSpan delay) : IProgress<KernelProgress>, 
 
     private static string Amount(KernelProgress value) => value switch
     {
+        { FilesDone: { } done, FilesTotal: > 0 and { } total, TimeLeft: { } left } => $": {done} of about {total} files, {Remaining(left)} left",
+        { FilesDone: { } done, FilesTotal: > 0 and { } total } => $": {done} of about {total} files",
+        { FilesDone: { } done } => $": {done} files",
         { BytesDone: { } done, BytesTotal: > 0 and { } total } => $": {done * 100 / total,3}% of {Size.Format(total)}",
         { BytesDone: { } done } => $": {Size.Format(done)}",
         _ => "",
+    };
+
+    // In steps that do not flicker, and that promise no more than is known.
+    private static string Remaining(TimeSpan left) => left.TotalSeconds switch
+    {
+        < 10 => "some seconds",
+        < 90 => $"{Math.Ceiling(left.TotalSeconds / 10) * 10:0} s",
+        _ => $"{Math.Ceiling(left.TotalMinutes):0} min",
     };
 
     private void Clear()

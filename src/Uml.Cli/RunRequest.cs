@@ -18,6 +18,9 @@ internal sealed record RunRequest
     /// <summary>The lock file that pins the kernel; null for none.</summary>
     public string? LockFile { get; init; }
 
+    /// <summary>The directory whose NuGet.Config holds; null for the current one.</summary>
+    public string? SettingsDirectory { get; init; }
+
     /// <summary>The socket of "dotnet test", which the program in the guest reaches under the same path; null for none.</summary>
     public string? TestPlatformSocket { get; init; }
 

@@ -81,7 +81,7 @@ internal sealed class RunSession : IDisposable
             GuestOptions options = _request.Guest;
             options = options with
             {
-                KernelResolution = new KernelResolveOptions { Progress = progress, LockFile = _request.LockFile, Offline = _request.Offline },
+                KernelResolution = new KernelResolveOptions { Progress = progress, LockFile = _request.LockFile, SettingsDirectory = _request.SettingsDirectory, Offline = _request.Offline },
                 KernelLogListener = _request.ShowKernelLog ? ShowLogLine : null,
             };
             if (_request.WaitsForRoom)

@@ -14,7 +14,7 @@ internal static class TestHostCommand
         command.Arguments.Add(words);
         options.AddTo(command, shell: false);
         // What MSBuild says of the project; people have better options for it.
-        var project = new Option<string?>("--project") { HelpName = "DIR", Description = "Directory of the project, where uml.lock.json is looked for", Hidden = true };
+        var project = new Option<string?>("--project") { HelpName = "DIR", Description = "Directory of the project, where uml.lock.json and NuGet.Config are looked for", Hidden = true };
         var lockFile = new Option<string?>("--lock-file") { HelpName = "FILE", Description = "The lock file, below that directory", Hidden = true };
         var variables = new Option<string?>("--variables") { HelpName = "NAME=VALUE;...", Description = "Variables, as a list of MSBuild's", Hidden = true };
         foreach (Option option in (Option[])[project, lockFile, variables])
@@ -29,6 +29,7 @@ internal static class TestHostCommand
                 {
                     Guest = request.Guest with { Environment = WithVariables(request.Guest.Environment, result.GetValue(variables) ?? "") },
                     LockFile = result.GetValue(lockFile) is { Length: > 0 } file ? Path.GetFullPath(file, directory) : KernelLock.FindFile(request.Guest.Kernel, directory),
+                    SettingsDirectory = directory,
                 });
             }
 

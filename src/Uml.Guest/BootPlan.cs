@@ -38,6 +38,17 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
             read.Add(directory);
         read.AddRange(shares.Where(s => s.Mode != ShareMode.ReadWrite).Select(s => s.HostPath));
 
+        string? coverage = options.CoverageDirectory is { } counts ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(counts, host.CurrentDirectory)) : null;
+        string[] environment =
+        [
+            .. kernel.LibraryDirectory is { } libraries ? (string[])[$"LD_LIBRARY_PATH={libraries}"] : [],
+            // libgcc puts it before the path that each object was built at.
+            .. coverage is not null ? (string[])[$"GCOV_PREFIX={coverage}"] : [],
+        ];
+        IEnumerable<string> written = shares.Where(s => s.Mode == ShareMode.ReadWrite).Select(s => s.HostPath);
+        if (coverage is not null)
+            written = written.Append(coverage);
+
         var start = new StartGuestMessage
         {
             BaseDirectory = host.MemoryDirectory,
@@ -45,11 +56,12 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
             Kernel = kernel.ExecutablePath,
             Arguments = Arguments(options, kernel),
             Initramfs = host.InitramfsPath,
-            Environment = kernel.LibraryDirectory is { } libraries ? [$"LD_LIBRARY_PATH={libraries}"] : [],
+            Environment = environment,
             ReadPaths = [.. read.Distinct(StringComparer.Ordinal)],
-            WritePaths = [.. shares.Where(s => s.Mode == ShareMode.ReadWrite).Select(s => s.HostPath).Distinct(StringComparer.Ordinal)],
+            WritePaths = [.. written.Distinct(StringComparer.Ordinal)],
             Confine = options.Confine,
             OneProcessor = options.Cpus == 1,
+            VirtualTime = options.VirtualTime,
         };
         var setup = new SetupMessage
         {
@@ -100,6 +112,8 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
             arguments.Add(options.Ptrace ? "seccomp=off" : options.Cpus > 1 ? "seccomp=on" : "seccomp=auto");
         if (options.Cpus > 1)
             arguments.Add($"ncpus={options.Cpus}");
+        if (options.VirtualTime)
+            arguments.Add("time-travel=ext:clock");
         if (options.FastBoot)
         {
             arguments.Add("lpj=20000000");
@@ -127,6 +141,12 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
             throw new ArgumentException($"kernel {kernel.Release} ({kernel.Reference}) is built for one CPU (CONFIG_SMP is off): ask for 1 CPU or use a kernel with SMP");
         if (options.Cpus > 1 && options.Ptrace)
             throw new ArgumentException("more than one CPU needs the seccomp mode: do not ask for ptrace");
+        if (options.VirtualTime && options.Cpus > 1)
+            throw new ArgumentException("virtual time and more than one CPU exclude each other: ask for 1 CPU");
+        if (options.VirtualTime && !KernelText.Contains(kernel.ExecutablePath, "time-travel=ext:"u8))
+            throw new ArgumentException($"kernel {kernel.Release} ({kernel.Reference}) has no virtual time (CONFIG_UML_TIME_TRAVEL_SUPPORT is off): use one built with the profile timetravel");
+        if (options.CoverageDirectory is not null && !KernelText.Contains(kernel.ExecutablePath, ".gcda\0"u8))
+            throw new ArgumentException($"kernel {kernel.Release} ({kernel.Reference}) counts nothing (CONFIG_GCOV is off): use one built with the profile coverage");
         if (options.Hostname.Length is 0 or > 64)
             throw new ArgumentException($"the host name \"{options.Hostname}\" has {options.Hostname.Length} characters: 1 to 64 are possible");
         if (options.WorkingDirectory is { } directory && !directory.StartsWith('/'))
@@ -136,7 +156,7 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
             if (argument.AsSpan().ContainsAny('\n', '\0'))
                 throw new ArgumentException("a kernel argument holds a line break");
             string name = argument.Split('=', 2)[0];
-            if (name is "mem" or "initrd" or "con0" or "ssl0" or "umid" or "uml_dir" or "ncpus" or "rdinit")
+            if (name is "mem" or "initrd" or "con0" or "ssl0" or "umid" or "uml_dir" or "ncpus" or "rdinit" or "time-travel")
                 throw new ArgumentException($"the kernel argument \"{argument}\" is the runner's own: use the option for it, or leave it out");
         }
 

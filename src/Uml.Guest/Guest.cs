@@ -10,6 +10,9 @@ namespace Uml.CI;
 /// <summary>A running guest: a Linux kernel of its own, as a process of this host. Dispose it to take it down; nothing of it stays.</summary>
 public sealed class Guest : IAsyncDisposable
 {
+    // A kernel that counts writes a thousand files when it exits.
+    private static readonly TimeSpan CoveragePatience = TimeSpan.FromSeconds(30);
+
     // Longer than any answer of a guest that can still answer, shorter than people's patience with an error message.
     private static readonly TimeSpan InspectionTimeout = TimeSpan.FromMilliseconds(800);
 
@@ -24,6 +27,9 @@ public sealed class Guest : IAsyncDisposable
     private Task<GuestException?> _death = Task.FromResult<GuestException?>(null);
     private WireException? _violation;
     private int _lastStream;
+    private readonly Lock _timeLock = new();
+    private bool _booted;
+    private bool _timeHeld;
     private bool _stopping;
     private Task? _disposal;
 
@@ -38,6 +44,8 @@ public sealed class Guest : IAsyncDisposable
         _supervisor = supervisor;
         _channel = channel;
         _callerDirectory = callerDirectory;
+        if (options.VirtualTime)
+            channel.Sent = PassTime;
         _ = _hello.Task.ContinueWith(t => t.Exception, TaskScheduler.Default);
         _ = _ready.Task.ContinueWith(t => t.Exception, TaskScheduler.Default);
     }
@@ -98,6 +106,8 @@ public sealed class Guest : IAsyncDisposable
             options.Name ?? MakeName(),
             currentDirectory);
         BootPlan plan = BootPlan.Create(options, kernel, host);
+        if (options.CoverageDirectory is { } coverage)
+            System.IO.Directory.CreateDirectory(Path.GetFullPath(coverage, currentDirectory));
         TimeSpan planned = clock.Elapsed;
         options.Trace?.Planned(kernel, plan);
 
@@ -301,6 +311,7 @@ public sealed class Guest : IAsyncDisposable
         finally
         {
             _inspections.TryRemove(request, out _);
+            PassTime();
         }
     }
 
@@ -359,6 +370,8 @@ public sealed class Guest : IAsyncDisposable
             Warnings = ready.Warnings;
             foreach (string warning in ready.Warnings)
                 Options.Logger.LogWarning("Guest {Name}: {Warning}", plan.Start.Name, warning);
+            _booted = true;
+            PassTime();
             Timings = new BootTimings { Plan = planned, Spawn = startedAt - planned, Kernel = helloAt - startedAt, Setup = clock.Elapsed - helloAt };
         }
         catch (ExecException e)
@@ -515,8 +528,25 @@ public sealed class Guest : IAsyncDisposable
                 if (!_streams.TryGetValue(frame.Stream, out ChannelStream? stream))
                     throw new WireException($"{frame.Type} on stream {frame.Stream}, which is not open");
                 if (stream.Handle(frame))
+                {
                     _streams.TryRemove(frame.Stream, out _);
+                    PassTime();
+                }
+
                 break;
+        }
+    }
+
+    // Virtual time passes while the guest boots or ends, and while somebody waits for something in it.
+    private void PassTime()
+    {
+        if (!Options.VirtualTime)
+            return;
+        lock (_timeLock)
+        {
+            bool held = _booted && !_stopping && _streams.IsEmpty && _inspections.IsEmpty;
+            if (held != _timeHeld)
+                _supervisor.HoldTime(_timeHeld = held);
         }
     }
 
@@ -609,10 +639,11 @@ public sealed class Guest : IAsyncDisposable
         Options.Trace?.Mark(BootMoment.StopAsked);
         if (!_supervisor.Exited.IsCompleted)
         {
+            TimeSpan patience = Options.CoverageDirectory is null || Options.ShutdownTimeout > CoveragePatience ? Options.ShutdownTimeout : CoveragePatience;
             _channel.Send(FrameType.Shutdown, 0, []);
-            _supervisor.Stop(Options.ShutdownTimeout, halt: false);
+            _supervisor.Stop(patience, halt: false);
             // Letting go of the supervisor kills what still runs, so the guest gets its time first.
-            await Task.WhenAny(_supervisor.Exited, Task.Delay(Options.ShutdownTimeout + TimeSpan.FromSeconds(1)));
+            await Task.WhenAny(_supervisor.Exited, Task.Delay(patience + TimeSpan.FromSeconds(1)));
         }
 
         Options.Trace?.Mark(BootMoment.KernelEnded);

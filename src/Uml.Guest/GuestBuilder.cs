@@ -44,6 +44,12 @@ public sealed class GuestBuilder
     /// <summary>Number of CPUs.</summary>
     public GuestBuilder WithCpus(int count) => new(Options with { Cpus = count });
 
+    /// <summary>Virtual time: every wait of the guest is over at once. See <see cref="GuestOptions.VirtualTime"/>.</summary>
+    public GuestBuilder WithVirtualTime() => new(Options with { VirtualTime = true });
+
+    /// <summary>Where a kernel built with gcov leaves its counts. See <see cref="GuestOptions.CoverageDirectory"/>.</summary>
+    public GuestBuilder WithCoverage(string directory) => new(Options with { CoverageDirectory = directory });
+
     /// <summary>Appends arguments to the kernel's command line.</summary>
     public GuestBuilder WithKernelArguments(params IEnumerable<string> arguments) =>
         new(Options with { KernelArguments = [.. Options.KernelArguments, .. arguments] });

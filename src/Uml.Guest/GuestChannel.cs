@@ -17,6 +17,9 @@ internal sealed class GuestChannel : IDisposable
 
     public GuestChannel(Socket console) => _console = console;
 
+    /// <summary>Called after a frame was given to <see cref="Send(FrameType, uint, ReadOnlySpan{byte})"/>.</summary>
+    public Action? Sent { get; set; }
+
     /// <summary>Queues a frame; it leaves when the guest has taken enough of what was sent before.</summary>
     public void Send(FrameType type, uint stream, ReadOnlySpan<byte> payload)
     {
@@ -29,6 +32,8 @@ internal sealed class GuestChannel : IDisposable
             _queue.Enqueue(frame);
             Flush();
         }
+
+        Sent?.Invoke();
     }
 
     public void Send(FrameType type, uint stream, Action<MessageWriter> encode)

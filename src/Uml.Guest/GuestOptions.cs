@@ -37,6 +37,20 @@ public sealed record GuestOptions
     /// </summary>
     public bool Ptrace { get; init; }
 
+    /// <summary>
+    /// Whether the guest's time is virtual: computing takes none of it, and every wait is over at once, with the clock set
+    /// forward. It passes only while something is awaited in the guest, such as a command, and goes on to the guest's next
+    /// timer when a command begins. A wait for the host, such as for standard input, is one that time passes in. Needs a
+    /// kernel with CONFIG_UML_TIME_TRAVEL_SUPPORT, and one CPU.
+    /// </summary>
+    public bool VirtualTime { get; init; }
+
+    /// <summary>
+    /// A directory of the host, made if it is missing, that gets the counts (<c>.gcda</c>) of a kernel built with CONFIG_GCOV when
+    /// the guest powers off: each at the path that its object had in the build. Counts of several guests add up. Null for none.
+    /// </summary>
+    public string? CoverageDirectory { get; init; }
+
     /// <summary>Directories and files of the host to share.</summary>
     public ImmutableArray<GuestMount> Mounts { get; init; } = [];
 
@@ -97,6 +111,8 @@ public sealed record GuestOptions
         && KernelArguments.SequenceEqual(other.KernelArguments, StringComparer.Ordinal)
         && FastBoot == other.FastBoot
         && Ptrace == other.Ptrace
+        && VirtualTime == other.VirtualTime
+        && CoverageDirectory == other.CoverageDirectory
         && Mounts.SequenceEqual(other.Mounts)
         && Artifacts.SequenceEqual(other.Artifacts)
         && Environment.SequenceEqual(other.Environment)

@@ -76,6 +76,9 @@ internal sealed class SupervisorClient : IAsyncDisposable
         }
     }
 
+    /// <summary>Has the clock of a guest on virtual time stand still, or run.</summary>
+    public void HoldTime(bool held) => Send(FrameType.HoldTime, 0, new HoldTimeMessage(held).Encode);
+
     /// <summary>Has the guest ended; see <see cref="StopGuestMessage"/>.</summary>
     public void Stop(TimeSpan grace, bool halt) =>
         Send(FrameType.StopGuest, 0, new StopGuestMessage((uint)grace.TotalMilliseconds, halt).Encode);

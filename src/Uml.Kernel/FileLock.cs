@@ -4,9 +4,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Uml.CI;
 
-/// <summary>An exclusive lock between processes, gone with its holder however that ends (flock).</summary>
+/// <summary>A lock between processes, exclusive or shared, gone with its holder however that ends (flock).</summary>
 internal sealed partial class FileLock : IDisposable
 {
+    private const int LockShared = 1;
     private const int LockExclusive = 2;
     private const int LockNonBlocking = 4;
     private const int ErrnoWouldBlock = 11;
@@ -18,14 +19,16 @@ internal sealed partial class FileLock : IDisposable
     private FileLock(SafeFileHandle handle) => _handle = handle;
 
     /// <summary>Takes the lock if it is free.</summary>
-    public static FileLock? TryTake(string path)
+    /// <param name="path">Its file.</param>
+    /// <param name="shared">Others may hold it too, as long as they share it.</param>
+    public static FileLock? TryTake(string path, bool shared = false)
     {
         // Not opened by .NET, which uses flock for its own ideas of sharing. The file stays where it is when the lock is
         // given back: removing it would let two processes lock two files of one name.
         SafeFileHandle handle = Open(path, create: true)!;
         try
         {
-            if (TryLock(handle))
+            if (TryLock(handle, shared))
             {
                 FileLock taken = new(handle);
                 handle = null!;
@@ -41,12 +44,12 @@ internal sealed partial class FileLock : IDisposable
     }
 
     /// <summary>Takes the lock, waiting for its holder; <paramref name="onWait"/> is called once when there is one.</summary>
-    public static async Task<FileLock> TakeAsync(string path, Action? onWait, CancellationToken cancellationToken)
+    public static async Task<FileLock> TakeAsync(string path, Action? onWait, CancellationToken cancellationToken, bool shared = false)
     {
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (TryTake(path) is { } taken)
+            if (TryTake(path, shared) is { } taken)
                 return taken;
             onWait?.Invoke();
             onWait = null;
@@ -58,7 +61,7 @@ internal sealed partial class FileLock : IDisposable
     public static bool IsHeld(string path)
     {
         using SafeFileHandle? handle = Open(path, create: false);
-        return handle is not null && !TryLock(handle);
+        return handle is not null && !TryLock(handle, shared: false);
     }
 
     public void Dispose() => _handle.Dispose();
@@ -79,12 +82,12 @@ internal sealed partial class FileLock : IDisposable
         }
     }
 
-    private static bool TryLock(SafeFileHandle file)
+    private static bool TryLock(SafeFileHandle file, bool shared)
     {
         int fd = (int)file.DangerousGetHandle();
         while (true)
         {
-            if (flock(fd, LockExclusive | LockNonBlocking) == 0)
+            if (flock(fd, (shared ? LockShared : LockExclusive) | LockNonBlocking) == 0)
                 return true;
             int error = Marshal.GetLastPInvokeError();
             if (error == ErrnoInterrupted)

@@ -21,6 +21,11 @@ public sealed record GuestKernel
     /// <summary>The version of the package it came from, or null for a file.</summary>
     public string? PackageVersion { get; init; }
 
+    /// <summary>
+    /// NuGet's content hash of the package it came from, as <c>packages.lock.json</c> has it: SHA-512 in base64. Null for other kernels.
+    /// </summary>
+    public string? ContentHash { get; init; }
+
     /// <summary>The directory with the kernel's modules (<c>.../modules/7.2.7</c>), or null when it has none.</summary>
     public string? ModulesDirectory { get; init; }
 

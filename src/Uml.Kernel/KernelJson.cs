@@ -11,6 +11,10 @@ namespace Uml.CI;
 [JsonSerializable(typeof(ManifestDocument))]
 [JsonSerializable(typeof(ReferenceDocument))]
 [JsonSerializable(typeof(FileDocument))]
+[JsonSerializable(typeof(KernelRecord))]
+[JsonSerializable(typeof(SourceDocument))]
+[JsonSerializable(typeof(DebianSourceDocument))]
+[JsonSerializable(typeof(BuildDocument))]
 internal sealed partial class KernelJson : JsonSerializerContext;
 
 /// <summary>uml.lock.json.</summary>
@@ -28,6 +32,8 @@ internal sealed record LockedKernel
     public string? Sha256 { get; init; }
 
     public string? Package { get; init; }
+
+    public string? ContentHash { get; init; }
 }
 
 /// <summary>kernels/SHA/kernel.json: written last, so where it stands the kernel is whole.</summary>
@@ -52,7 +58,19 @@ internal sealed record KernelDocument
 
     public string? Glibc { get; init; }
 
+    /// <summary>Where it came from: a feed's address, a folder, or in words.</summary>
+    public string? Origin { get; init; }
+
+    /// <summary>The profiles it was built with.</summary>
+    public string[] Profiles { get; init; } = [];
+
     public string? PackageVersion { get; init; }
+
+    /// <summary>The ID of the NuGet package it came from.</summary>
+    public string? PackageId { get; init; }
+
+    /// <summary>SHA-512 of that package without its signatures, in base64.</summary>
+    public string? ContentHash { get; init; }
 
     public bool Modules { get; init; }
 
@@ -68,12 +86,18 @@ internal sealed record ManifestDocument
     public required Dictionary<string, string> Files { get; init; }
 }
 
-/// <summary>refs/debian/SUITE.json.</summary>
+/// <summary>refs/debian/SUITE.json and refs/REFERENCE.json.</summary>
 internal sealed record ReferenceDocument
 {
     public required string Reference { get; init; }
 
     public required string Sha256 { get; init; }
+
+    /// <summary>The version of the package that this reference led to: other packages may hold the same kernel.</summary>
+    public string? PackageVersion { get; init; }
+
+    /// <summary>The content hash of that package.</summary>
+    public string? ContentHash { get; init; }
 
     public DateTimeOffset Fetched { get; init; }
 }

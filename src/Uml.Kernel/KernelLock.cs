@@ -7,7 +7,8 @@ namespace Uml.CI;
 /// <param name="Release">The kernel's release.</param>
 /// <param name="Sha256">SHA-256 of the kernel executable: the part that is compared.</param>
 /// <param name="PackageVersion">The package's version, or null for a file.</param>
-public sealed record KernelLockEntry(string Release, string Sha256, string? PackageVersion = null);
+/// <param name="ContentHash">NuGet's content hash of the package, or null for others: SHA-512 in base64.</param>
+public sealed record KernelLockEntry(string Release, string Sha256, string? PackageVersion = null, string? ContentHash = null);
 
 /// <summary>
 /// A <c>uml.lock.json</c>: which very kernel each reference stood for when it was written. Immutable; <see cref="Save"/>
@@ -59,7 +60,7 @@ public sealed class KernelLock
     public static string? FindFile(KernelReference kernel, string directory)
     {
         ArgumentNullException.ThrowIfNull(kernel);
-        return kernel.Source == KernelSource.File ? null : FindFile(directory);
+        return kernel.IsLocal ? null : FindFile(directory);
     }
 
     /// <summary>The lock file that holds in the directory, or where a new one belongs: the root of the git work tree, else the directory.</summary>
@@ -99,7 +100,7 @@ public sealed class KernelLock
                 throw Damaged(path, $"'{name}' is no kernel reference", null);
             if (kernel is not { Release.Length: > 0, Sha256: { Length: 64 } sha } || !sha.All(char.IsAsciiHexDigitLower))
                 throw Damaged(path, $"the entry of {name} lacks a release or a SHA-256", null);
-            entries[reference.ToString()] = new KernelLockEntry(kernel.Release, sha, kernel.Package);
+            entries[reference.ToString()] = new KernelLockEntry(kernel.Release, sha, kernel.Package, kernel.ContentHash);
         }
 
         return new KernelLock(entries.ToImmutable());
@@ -116,7 +117,7 @@ public sealed class KernelLock
     public KernelLock With(GuestKernel kernel)
     {
         ArgumentNullException.ThrowIfNull(kernel);
-        return new KernelLock(Entries.SetItem(kernel.Reference, new KernelLockEntry(kernel.Release, kernel.Sha256, kernel.PackageVersion)));
+        return new KernelLock(Entries.SetItem(kernel.Reference, new KernelLockEntry(kernel.Release, kernel.Sha256, kernel.PackageVersion, kernel.ContentHash)));
     }
 
     /// <summary>A lock that does not pin the reference.</summary>
@@ -148,7 +149,7 @@ public sealed class KernelLock
             Version = FormatVersion,
             Kernels = Entries.ToDictionary(
                 e => e.Key,
-                e => (LockedKernel?)new LockedKernel { Release = e.Value.Release, Sha256 = e.Value.Sha256, Package = e.Value.PackageVersion }),
+                e => (LockedKernel?)new LockedKernel { Release = e.Value.Release, Sha256 = e.Value.Sha256, Package = e.Value.PackageVersion, ContentHash = e.Value.ContentHash }),
         };
         try
         {

@@ -6,7 +6,7 @@ public sealed record KernelResolveOptions
     /// <summary>Fetch again even when the store has the kernel; a kernel pinned by <see cref="LockFile"/> is pinned anew.</summary>
     public bool Refresh { get; init; }
 
-    /// <summary>Never touch the network: what the store does not have is an error.</summary>
+    /// <summary>Never touch the network: what neither the store nor NuGet's packages folder has is an error.</summary>
     public bool Offline { get; init; }
 
     /// <summary>Told what is going on, from any thread.</summary>
@@ -17,4 +17,9 @@ public sealed record KernelResolveOptions
     /// yet is added to it.
     /// </summary>
     public string? LockFile { get; init; }
+
+    /// <summary>
+    /// The directory whose NuGet.Config, with its parents' and the user's, says which feeds packages come from. Default: the current one.
+    /// </summary>
+    public string? SettingsDirectory { get; init; }
 }

@@ -5,34 +5,14 @@ using System.Text.Json;
 
 namespace Uml.CI;
 
-/// <summary>One kernel the store holds.</summary>
-/// <param name="Release">Its release.</param>
-/// <param name="Sha256">SHA-256 of its executable, which is also its name in the store.</param>
-/// <param name="References">The references that stand for it at present.</param>
-/// <param name="PackageVersion">The version of the package it came from.</param>
-/// <param name="LibraryVersion">The versions of the C library packages it brought along, or null when it runs on the host's.</param>
-/// <param name="Directory">Where it is.</param>
-/// <param name="Size">Bytes it takes.</param>
-/// <param name="Fetched">When it was fetched.</param>
-public sealed record StoredKernel(
-    string Release,
-    string Sha256,
-    IReadOnlyList<string> References,
-    string? PackageVersion,
-    string? LibraryVersion,
-    string Directory,
-    long Size,
-    DateTimeOffset Fetched);
-
 /// <summary>
 /// Where kernels are kept: <c>kernels/SHA256/{linux, lib/, modules/RELEASE/, kernel.json}</c> and, for each reference, a
 /// file below <c>refs/</c>. Everything is built aside and moved into place in one step, so several processes may use a
 /// store at once and none of them, killed at any moment, leaves half a kernel behind.
 /// </summary>
-public sealed class KernelStore
+public sealed partial class KernelStore
 {
-    private const int FormatVersion = 1;
-    private const string PackageName = "user-mode-linux";
+    private const int FormatVersion = 2;
 
     private readonly HostTools _host;
     private readonly string? _readOnlyRoot;
@@ -97,6 +77,8 @@ public sealed class KernelStore
         {
             KernelLock pins = options.LockFile is null ? KernelLock.Empty : KernelLock.Load(options.LockFile);
             KernelLockEntry? pin = options.Refresh ? null : pins.Find(reference);
+            // NuGet's own folder of packages needs no network.
+            bool mayFetch = !options.Offline || reference.Source == KernelSource.NuGet;
             GuestKernel kernel;
             if (reference.Source == KernelSource.File)
             {
@@ -104,14 +86,14 @@ public sealed class KernelStore
             }
             else
             {
-                kernel = (options.Refresh ? null : Find(reference, pin?.Sha256))
-                    ?? (options.Offline
-                        ? throw new KernelException(
+                kernel = (options.Refresh ? null : Find(reference, pin))
+                    ?? (mayFetch
+                        ? await FetchAsync(reference, options, pin, cancellationToken)
+                        : throw new KernelException(
                             pin is null
                                 ? $"{reference} is not in the kernel store {Root} and the network may not be used: pull it first (uml kernel pull {reference})."
                                 : $"{reference} is pinned to {pin.Release} ({pin.Sha256[..12]}), which is not in the kernel store {Root}, and the network may not be used: pull it first (uml kernel pull {reference}).")
-                        { Problem = KernelProblem.Unavailable }
-                        : await FetchAsync(reference, options, pin, cancellationToken));
+                        { Problem = KernelProblem.Unavailable });
             }
 
             if (options.LockFile is not null)
@@ -131,149 +113,45 @@ public sealed class KernelStore
         return reference.Source == KernelSource.File ? ResolveFile(reference) : Find(reference, null);
     }
 
-    /// <summary>The kernels the store holds, newest version first.</summary>
-    public IReadOnlyList<StoredKernel> List()
-    {
-        List<StoredKernel> kernels = [];
-        foreach (string root in Roots)
-        {
-            ILookup<string, string> references = References(root).ToLookup(r => r.Document.Sha256, r => r.Document.Reference, StringComparer.Ordinal);
-            string directory = Path.Combine(root, "kernels");
-            if (!Directory.Exists(directory))
-                continue;
-            foreach (string path in Directory.EnumerateDirectories(directory))
-            {
-                if (ReadKernel(path) is not { } kernel || kernels.Any(k => k.Sha256 == kernel.Sha256))
-                    continue;
-                kernels.Add(new StoredKernel(
-                    kernel.Release, kernel.Sha256, [.. references[kernel.Sha256].Order(StringComparer.Ordinal)], kernel.PackageVersion,
-                    kernel.LibraryVersion, path, SizeOf(path), kernel.Fetched));
-            }
-        }
-
-        return [.. kernels.OrderByDescending(k => KernelImage.VersionOf(k.Release)).ThenByDescending(k => k.Fetched)];
-    }
-
-    /// <summary>
-    /// Removes what a reference (<c>debian:sid</c>) or the beginning of a SHA-256 (six digits or more) stands for. A kernel
-    /// that other references stand for too loses this one only.
-    /// </summary>
-    /// <returns>What was removed, or lost its reference.</returns>
-    /// <exception cref="KernelException">The store has no such kernel.</exception>
-    public async Task<StoredKernel> RemoveAsync(string referenceOrSha256, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(referenceOrSha256);
-        try
-        {
-            Directory.CreateDirectory(LockRoot);
-            using FileLock held = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
-            List<(string Path, ReferenceDocument Document)> references = [.. References(Root)];
-            StoredKernel[] stored = [.. List().Where(k => Path.GetDirectoryName(Path.GetDirectoryName(k.Directory)) == Root)];
-
-            bool bySha = referenceOrSha256.Length is >= 6 and <= 64 && referenceOrSha256.All(char.IsAsciiHexDigitLower);
-            (string Path, ReferenceDocument Document)[] hit = bySha ? [] : [.. references.Where(r => r.Document.Reference == referenceOrSha256)];
-            StoredKernel[] kernels = bySha
-                ? [.. stored.Where(k => k.Sha256.StartsWith(referenceOrSha256, StringComparison.Ordinal))]
-                : [.. stored.Where(k => hit.Any(h => h.Document.Sha256 == k.Sha256))];
-            if (kernels.Length > 1)
-                throw new KernelException($"'{referenceOrSha256}' is the beginning of {kernels.Length} kernels' SHA-256: write more of it.");
-            if (kernels.Length == 0 && hit.Length == 0)
-            {
-                throw new KernelException(
-                    $"'{referenceOrSha256}' is not in the kernel store {Root}: name a reference or at least six digits of a SHA-256 that `uml kernel list` shows.");
-            }
-
-            foreach ((string path, ReferenceDocument document) in bySha ? references.Where(r => r.Document.Sha256 == kernels[0].Sha256) : hit)
-                File.Delete(path);
-            if (kernels.Length == 0)
-                return new StoredKernel("", hit[0].Document.Sha256, [referenceOrSha256], null, null, "", 0, hit[0].Document.Fetched);
-            if (bySha || kernels[0].References.Count <= 1)
-            {
-                using TemporaryDirectory trash = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
-                Directory.Move(kernels[0].Directory, Path.Combine(trash.Path, "kernel"));
-            }
-
-            return kernels[0];
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new KernelException($"'{referenceOrSha256}' cannot be removed from the kernel store {Root}: {OneLine.Of(e)}", e);
-        }
-    }
-
-    /// <summary>
-    /// Reads every file of a stored kernel again and compares it with what was fetched. Returns what is wrong, one line
-    /// each; nothing when all is well.
-    /// </summary>
-    public IReadOnlyList<string> Verify(StoredKernel kernel)
-    {
-        ArgumentNullException.ThrowIfNull(kernel);
-        string parent = Path.GetDirectoryName(kernel.Directory) ?? "";
-        return Roots.Any(root => parent == Path.Combine(root, "kernels"))
-            ? ProblemsOf(kernel.Directory)
-            : throw new ArgumentException("The kernel is of another store.", nameof(kernel));
-    }
-
-    private static List<string> ProblemsOf(string directory)
-    {
-        List<string> problems = [];
-        ManifestDocument? manifest = ReadJson(Path.Combine(directory, "manifest.json"), KernelJson.Default.ManifestDocument);
-        KernelDocument? kernel = ReadKernel(directory);
-        if (manifest is null || kernel is null)
-            return [$"{directory} is damaged: its descriptions are missing or unreadable"];
-        if (manifest.Files.GetValueOrDefault("linux") != kernel.Sha256 || Path.GetFileName(directory) != kernel.Sha256)
-            problems.Add($"{directory} is damaged: its descriptions contradict each other");
-        foreach ((string name, string expected) in manifest.Files)
-        {
-            string path = Path.Combine(directory, name);
-            try
-            {
-                if (HashOf(path) != expected)
-                    problems.Add($"{path} is not what was fetched");
-            }
-            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-            {
-                problems.Add($"{path} is missing");
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                problems.Add($"{path} cannot be read: {OneLine.Of(e)}");
-            }
-        }
-
-        string patched = PatchedPath(directory);
-        if (problems.Count == 0 && kernel.LibraryVersion is not null && File.Exists(patched))
-        {
-            // The patched copy follows from the original: make it again and compare.
-            string again = patched + "." + Guid.NewGuid().ToString("N") + ".tmp";
-            try
-            {
-                ElfImage.CopyWithInterpreter(Path.Combine(directory, "linux"), again, LoaderPath(directory, kernel));
-                if (HashOf(again) != HashOf(patched))
-                    problems.Add($"{patched} is not what was made of {Path.Combine(directory, "linux")}");
-            }
-            finally
-            {
-                File.Delete(again);
-            }
-        }
-
-        return problems;
-    }
-
-    private GuestKernel? Find(KernelReference reference, string? sha256)
+    private GuestKernel? Find(KernelReference reference, KernelLockEntry? pin)
     {
         foreach (string root in Roots)
         {
-            string? wanted = sha256 ?? ReadJson(ReferencePath(root, reference), KernelJson.Default.ReferenceDocument)?.Sha256;
+            ReferenceDocument? known = ReadJson(ReferencePath(root, reference), KernelJson.Default.ReferenceDocument);
+            string? wanted = pin?.Sha256 ?? known?.Sha256;
             if (wanted is not { Length: 64 } || !wanted.All(char.IsAsciiHexDigitLower))
                 continue;
             string directory = Path.Combine(root, "kernels", wanted);
-            if (ReadKernel(directory) is { } kernel && Runnable(reference, directory, kernel) is { } found)
-                return found;
+            if (ReadKernel(directory) is not { } kernel || Runnable(reference, directory, kernel) is not { } found)
+                continue;
+
+            NoteUse(directory);
+
+            // The same kernel may have come here by another way.
+            ReferenceDocument? own = known?.Sha256 == wanted ? known : null;
+            return found with
+            {
+                PackageVersion = pin?.PackageVersion ?? own?.PackageVersion ?? found.PackageVersion,
+                ContentHash = pin?.ContentHash ?? own?.ContentHash ?? found.ContentHash,
+            };
         }
 
         return null;
+    }
+
+    /// <summary>Remembers, to the hour, that a kernel was asked for: what is not used goes first when the store is pruned.</summary>
+    private static void NoteUse(string directory)
+    {
+        string path = Path.Combine(directory, "kernel.json");
+        try
+        {
+            if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > TimeSpan.FromHours(1))
+                File.SetLastWriteTimeUtc(path, DateTime.UtcNow);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A store of somebody else's, which is pruned by them.
+        }
     }
 
     /// <summary>The kernel in a directory of the store, or null when it does not run on this host.</summary>
@@ -305,6 +183,7 @@ public sealed class KernelStore
         ExecutablePath = executable,
         Sha256 = kernel.Sha256,
         PackageVersion = kernel.PackageVersion,
+        ContentHash = kernel.ContentHash,
         ModulesDirectory = modules,
         LibraryDirectory = library,
         ReadPaths = library is null ? HostLibraries.ReadPaths(executable, kernel.Interpreter, kernel.Needed) : [executable, library],
@@ -381,13 +260,12 @@ public sealed class KernelStore
     private async Task<GuestKernel> FetchAsync(
         KernelReference reference, KernelResolveOptions options, KernelLockEntry? pin, CancellationToken cancellationToken)
     {
-        string suite = reference.Value;
         if (Notice is not null)
             options.Progress?.Report(new KernelProgress(Notice, IsWarning: true));
         Directory.CreateDirectory(LockRoot);
         bool waited = false;
         using FileLock mine = await FileLock.TakeAsync(
-            Path.Combine(LockRoot, "debian-" + suite),
+            Path.Combine(LockRoot, NameOf(reference)),
             () =>
             {
                 waited = true;
@@ -396,159 +274,39 @@ public sealed class KernelStore
             cancellationToken);
 
         // Whoever was waited for has just fetched it, a refresh included.
-        if ((waited || !options.Refresh) && Find(reference, pin?.Sha256) is { } found)
+        if ((waited || !options.Refresh) && Find(reference, pin) is { } found)
             return found;
 
+        if (reference.IsBuilt)
+            return (await BuildLockedAsync(reference, new KernelBuildOptions { Refresh = options.Refresh, Progress = options.Progress }, cancellationToken)).Kernel;
         using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
-        AptClient apt = new(_host, reference.ToString(), temporary.Path, options.Progress);
-        AptClient.Package package = await FindPackageAsync(apt, suite, cancellationToken);
-        if (pin?.PackageVersion is { } pinned && pinned != package.Version)
-        {
-            throw new KernelException(
-                $"{reference} is pinned to {pin.Release} (package {pinned}), but the archive has {package.Version} now: pull it with --refresh to pin that one, or bring back the store that has the old one.");
-        }
-
-        await apt.DownloadAsync([package], cancellationToken);
-        string unpacked = Path.Combine(temporary.Path, "unpacked");
-        string version = await apt.UnpackAsync(PackageName, unpacked, cancellationToken);
         string built = Path.Combine(temporary.Path, "kernel");
         Directory.CreateDirectory(built);
-        KernelImage image = TakeKernel(reference, unpacked, built);
-
-        string? libraries = null;
-        if (!await RunsAsync(image, Path.Combine(built, "linux"), cancellationToken))
-        {
-            if (Root.AsSpan().ContainsAny(":;$"))
-                throw new KernelException($"{reference} has to bring its own C library, and LD_LIBRARY_PATH cannot name a directory with ':', ';' or '$' in it, such as {Root}; set UML_CACHE to another directory.");
-            libraries = await FetchLibrariesAsync(apt, suite, image, temporary.Path, built, cancellationToken);
-            await TryWithLibrariesAsync(reference, image, built, cancellationToken);
-        }
-
-        options.Progress?.Report(new KernelProgress($"storing {image.Release}"));
-        KernelDocument document = Document(image, Path.Combine(built, "linux")) with
-        {
-            PackageVersion = version,
-            LibraryVersion = libraries,
-            Modules = Directory.Exists(Path.Combine(built, "modules", image.Release)),
-        };
+        KernelRequest request = new(
+            reference, pin, Root, temporary.Path, built, options.Progress,
+            Path.GetFullPath(options.SettingsDirectory ?? Directory.GetCurrentDirectory()), options.Offline, options.Refresh);
+        KernelDocument document = await ProviderOf(reference).ProvideAsync(request, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
+        if (!File.Exists(Path.Combine(built, "linux")))
+            return await ReferAsync(reference, document, cancellationToken);
+        options.Progress?.Report(new KernelProgress($"storing {document.Release}"));
         return await InstallAsync(reference, document, built, temporary.Path, cancellationToken);
     }
 
-    private static async Task<AptClient.Package> FindPackageAsync(AptClient apt, string suite, CancellationToken cancellationToken)
+    private IKernelProvider ProviderOf(KernelReference reference) => reference.Source switch
     {
-        KernelException? first = null;
-        foreach (AptSource archive in await apt.FindArchivesAsync(cancellationToken))
-        {
-            try
-            {
-                await apt.UpdateAsync(archive, suite, cancellationToken);
-                return await apt.FindPackageAsync(PackageName, suite, cancellationToken);
-            }
-            catch (KernelException e)
-            {
-                first ??= e;
-            }
-        }
-
-        throw first!;
-    }
-
-    /// <summary>Moves what is needed out of the unpacked package.</summary>
-    private static KernelImage TakeKernel(KernelReference reference, string unpacked, string built)
-    {
-        string executable = Path.Combine(unpacked, "usr", "bin", "linux.uml");
-        if (!File.Exists(executable))
-            throw new KernelException($"{reference} cannot be used: its package has no usr/bin/linux.uml; use another suite, such as debian:sid.");
-        KernelImage image;
-        try
-        {
-            image = KernelImage.Read(executable);
-        }
-        catch (ElfException e)
-        {
-            throw new KernelException($"{reference} cannot be used: its usr/bin/linux.uml {e.Message}; use another suite, such as debian:sid.", e);
-        }
-
-        File.Move(executable, Path.Combine(built, "linux"));
-        foreach (string parent in (string[])["usr/lib", "lib"])
-        {
-            string modules = Path.Combine(unpacked, parent, "uml", "modules", image.Release);
-            if (!Directory.Exists(modules) || Directory.Exists(Path.Combine(built, "modules")))
-                continue;
-            Directory.CreateDirectory(Path.Combine(built, "modules"));
-            Directory.Move(modules, Path.Combine(built, "modules", image.Release));
-        }
-
-        UnixFiles.DeleteTree(unpacked);
-        return image;
-    }
-
-    /// <summary>Fetches the suite's own C library, and keeps of it what the kernel loads.</summary>
-    private static async Task<string> FetchLibrariesAsync(
-        AptClient apt, string suite, KernelImage image, string temporary, string built, CancellationToken cancellationToken)
-    {
-        AptClient.Package[] packages =
-        [
-            await apt.FindPackageAsync("libc6", suite, cancellationToken),
-            await apt.FindPackageAsync("libgcc-s1", suite, cancellationToken),
-        ];
-        await apt.DownloadAsync(packages, cancellationToken);
-        string unpacked = Path.Combine(temporary, "libraries");
-        List<string> versions = [];
-        foreach (AptClient.Package package in packages)
-            versions.Add($"{package.Name} {await apt.UnpackAsync(package.Name, unpacked, cancellationToken)}");
-
-        string library = Path.Combine(built, "lib");
-        Directory.CreateDirectory(library);
-        HashSet<string> taken = new(StringComparer.Ordinal);
-        Queue<string> wanted = new([Path.GetFileName(image.Interpreter!), HostLibraries.UnwindLibrary, .. image.Needed]);
-        while (wanted.TryDequeue(out string? name))
-        {
-            if (!taken.Add(name))
-                continue;
-            string file = ((string[])["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib64", "lib64"])
-                .Select(d => Path.Combine(unpacked, d, name)).FirstOrDefault(File.Exists)
-                ?? throw new KernelException($"debian:{suite} cannot be used: it needs the library {name}, which is neither on this host nor in the suite's libc6; use another suite.");
-            File.Copy(file, Path.Combine(library, name));
-            using FileStream opened = File.OpenRead(file);
-            foreach (string next in ElfImage.Read(opened).Needed)
-                wanted.Enqueue(next);
-        }
-
-        UnixFiles.DeleteTree(unpacked);
-        return string.Join(", ", versions);
-    }
-
-    /// <summary>The kernel runs on the host's C library: by what it asks for, and then by trying.</summary>
-    private static async Task<bool> RunsAsync(KernelImage image, string executable, CancellationToken cancellationToken) =>
-        HostLibraries.WhyNot(image.Interpreter, image.RequiredGlibc, image.Needed) is null
-        && (await VersionAsync(executable, null, cancellationToken)).ExitCode == 0;
-
-    private static async Task TryWithLibrariesAsync(KernelReference reference, KernelImage image, string built, CancellationToken cancellationToken)
-    {
-        string copy = Path.Combine(Path.GetDirectoryName(built)!, "try");
-        ElfImage.CopyWithInterpreter(Path.Combine(built, "linux"), copy, Path.Combine(built, "lib", Path.GetFileName(image.Interpreter!)));
-        ExternalResult result = await VersionAsync(copy, Path.Combine(built, "lib"), cancellationToken);
-        File.Delete(copy);
-        if (result.ExitCode != 0)
-        {
-            string words = string.Join(" | ", result.StandardError.Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(3));
-            throw new KernelException($"{reference} does not run on this host, not even with its own C library (status {result.ExitCode}: {words}); use an older suite, such as debian:bookworm.") { Problem = KernelProblem.Unavailable };
-        }
-    }
-
-    /// <summary>Starts the kernel just to say its version. Directly: a shell in between would run on this libc too.</summary>
-    private static Task<ExternalResult> VersionAsync(string executable, string? library, CancellationToken cancellationToken) => new ExternalProgram(executable)
-    {
-        Arguments = ["--version"],
-        Environment = System.Collections.Immutable.ImmutableDictionary<string, string?>.Empty.Add("LD_LIBRARY_PATH", library),
-        ThrowsOnFailure = false,
-    }.RunAsync(cancellationToken);
+        KernelSource.Debian => new DebianKernels(_host),
+        _ => new PackagedKernels(),
+    };
 
     /// <summary>Describes what was built and moves it to its place; from here on it is found.</summary>
+    /// <param name="reference">What it is to be found by; null when only its executable's path stands for it.</param>
+    /// <param name="document">What it is.</param>
+    /// <param name="built">The directory with it.</param>
+    /// <param name="temporary">A directory on the same file system.</param>
+    /// <param name="cancellationToken">Ends the wait for the store's lock.</param>
     private async Task<GuestKernel> InstallAsync(
-        KernelReference reference, KernelDocument document, string built, string temporary, CancellationToken cancellationToken)
+        KernelReference? reference, KernelDocument document, string built, string temporary, CancellationToken cancellationToken)
     {
         Dictionary<string, string> files = [];
         foreach (string file in Directory.EnumerateFiles(built, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
@@ -563,7 +321,8 @@ public sealed class KernelStore
 
         using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
         KernelDocument? present = ReadKernel(target);
-        bool keep = present is not null && Runnable(reference, target, present) is not null && ProblemsOf(target).Count == 0;
+        KernelReference name = reference ?? KernelReference.File(Path.Combine(target, "linux"));
+        bool keep = present is not null && Runnable(name, target, present) is not null && ProblemsOf(target).Count == 0;
         if (!keep)
         {
             if (Directory.Exists(target))
@@ -571,12 +330,34 @@ public sealed class KernelStore
             Directory.Move(built, target);
         }
 
+        if (reference is not null)
+            WriteReference(reference, document);
+        return (reference is null ? Runnable(name, target, document) : Find(reference, pin: null))
+            ?? throw new KernelException($"{name} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
+    }
+
+    /// <summary>From here on the reference means a kernel that the store has.</summary>
+    private async Task<GuestKernel> ReferAsync(KernelReference reference, KernelDocument document, CancellationToken cancellationToken)
+    {
+        using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
+        WriteReference(reference, document);
+        return Find(reference, pin: null)
+            ?? throw new KernelException($"{reference} is in {Root}, but cannot be found there again: verify the store's file system and pull it again.");
+    }
+
+    private void WriteReference(KernelReference reference, KernelDocument document)
+    {
         string path = ReferencePath(Root, reference);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        AtomicFile.Write(path, JsonSerializer.Serialize(
-            new ReferenceDocument { Reference = reference.ToString(), Sha256 = document.Sha256, Fetched = document.Fetched }, KernelJson.Default.ReferenceDocument));
-        return Find(reference, document.Sha256)
-            ?? throw new KernelException($"{reference} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
+        ReferenceDocument content = new()
+        {
+            Reference = reference.ToString(),
+            Sha256 = document.Sha256,
+            PackageVersion = document.PackageVersion,
+            ContentHash = document.ContentHash,
+            Fetched = document.Fetched,
+        };
+        AtomicFile.Write(path, JsonSerializer.Serialize(content, KernelJson.Default.ReferenceDocument));
     }
 
     private async Task PinAsync(GuestKernel kernel, string lockFile, bool refresh, CancellationToken cancellationToken)
@@ -589,8 +370,9 @@ public sealed class KernelStore
         KernelLockEntry? pin = pins.Entries.GetValueOrDefault(kernel.Reference);
         if (!refresh)
             pins.Verify(kernel);
-        if (pin is null || (refresh && pin.Sha256 != kernel.Sha256))
-            pins.With(kernel).Save(lockFile);
+        KernelLock with = pins.With(kernel);
+        if (pin is null || (refresh && pin != with.Entries[kernel.Reference]))
+            with.Save(lockFile);
     }
 
     /// <summary>Makes the copy that asks for the loader in this directory; false where the directory cannot be written.</summary>
@@ -624,7 +406,8 @@ public sealed class KernelStore
     private static string LoaderPath(string directory, KernelDocument kernel) =>
         Path.Combine(directory, "lib", Path.GetFileName(kernel.Interpreter ?? "none"));
 
-    private static KernelDocument Document(KernelImage image, string path) => new()
+    /// <summary>Describes a kernel executable.</summary>
+    internal static KernelDocument Document(KernelImage image, string path) => new()
     {
         Format = FormatVersion,
         Sha256 = HashOf(path),
@@ -656,7 +439,19 @@ public sealed class KernelStore
         }
     }
 
-    private static string ReferencePath(string root, KernelReference reference) => Path.Combine(root, "refs", "debian", reference.Value + ".json");
+    private static string ReferencePath(string root, KernelReference reference) => reference.Source == KernelSource.Debian
+        ? Path.Combine(root, "refs", "debian", reference.Value + ".json")
+        : Path.Combine(root, "refs", NameOf(reference) + ".json");
+
+    /// <summary>A file name for the reference: readable where that is possible.</summary>
+    private static string NameOf(KernelReference reference)
+    {
+        string text = reference.ToString();
+        string plain = string.Concat(text.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '-'));
+        return reference.Source == KernelSource.Debian || plain == text
+            ? plain
+            : plain[..Math.Min(plain.Length, 80)] + "-" + Hex(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..12];
+    }
 
     /// <summary>A file of the store, or null: a missing or damaged one means that the kernel is not there.</summary>
     private static T? ReadJson<T>(string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
@@ -672,7 +467,7 @@ public sealed class KernelStore
         }
     }
 
-    private static string HashOf(string path)
+    internal static string HashOf(string path)
     {
         using FileStream file = File.OpenRead(path);
         return Hex(SHA256.HashData(file));

@@ -113,11 +113,11 @@ public abstract class GuestTask : Microsoft.Build.Utilities.Task, ICancelableTas
     private protected KernelReference ReadKernel(string name)
     {
         KernelReference reference = File.Exists(Path.Combine(ProjectDirectory, name)) ? KernelReference.File(name) : KernelReference.Parse(name);
-        return reference.Source == KernelSource.File ? KernelReference.File(Path.GetFullPath(reference.Value, ProjectDirectory)) : reference;
+        return reference.From(ProjectDirectory);
     }
 
     /// <summary>The lock file that pins a kernel.</summary>
-    private protected string? LockFileOf(KernelReference kernel) => string.IsNullOrEmpty(LockFile) || kernel.Source == KernelSource.File
+    private protected string? LockFileOf(KernelReference kernel) => string.IsNullOrEmpty(LockFile) || kernel.IsLocal
         ? KernelLock.FindFile(kernel, ProjectDirectory)
         : Path.GetFullPath(LockFile, ProjectDirectory);
 

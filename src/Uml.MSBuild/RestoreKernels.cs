@@ -98,6 +98,8 @@ public sealed class RestoreKernels : GuestTask
             {
                 // Nobody has asked for the default kernel in so many words: tests that want it say that it is missing, and are skipped.
                 bool optional = name.Length == 0 && e.Problem == KernelProblem.Unavailable && Environment.GetEnvironmentVariable("UML_REQUIRED") is not ("1" or "true");
+                if (e.Problem == KernelProblem.InvalidReference)
+                    code = ErrorCode.BadItem;
                 problems.Add(new Problem(code, file, e.Message, !optional));
             }
         }
@@ -109,7 +111,7 @@ public sealed class RestoreKernels : GuestTask
     {
         var store = new KernelStore();
         bool isThere = !Refresh && store.Find(reference) is not null;
-        var options = new KernelResolveOptions { Refresh = Refresh, Progress = new KernelNews(this), LockFile = lockFile };
+        var options = new KernelResolveOptions { Refresh = Refresh, Progress = new KernelNews(this), LockFile = lockFile, SettingsDirectory = ProjectDirectory };
         GuestKernel kernel = await store.ResolveAsync(reference, options, cancellationToken);
         if (!isThere)
             Add(new Line(LineKind.Progress, $"Kernel: {kernel.Reference} is Linux {kernel.Release}"));

@@ -93,7 +93,7 @@ public sealed class RunGuestCommands : GuestTask
         try
         {
             KernelReference reference = name.Length == 0 ? new GuestOptions().Kernel : ReadKernel(name);
-            var options = new KernelResolveOptions { Offline = true, LockFile = LockFileOf(reference) };
+            var options = new KernelResolveOptions { Offline = true, LockFile = LockFileOf(reference), SettingsDirectory = ProjectDirectory };
             kernel = new KernelStore().ResolveAsync(reference, options).GetAwaiter().GetResult();
         }
         catch (KernelException e)

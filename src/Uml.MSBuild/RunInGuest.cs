@@ -207,7 +207,7 @@ public sealed class RunInGuest : GuestTask
         options = options with
         {
             Kernel = kernel,
-            KernelResolution = new KernelResolveOptions { Progress = new KernelNews(this), LockFile = LockFileOf(kernel) },
+            KernelResolution = new KernelResolveOptions { Progress = new KernelNews(this), LockFile = LockFileOf(kernel), SettingsDirectory = ProjectDirectory },
             Root = root,
             Cpus = Cpus,
             Artifacts = [.. Artifacts.Select(a => new GuestArtifact(a.GetMetadata("FullPath"), GuestPath(a, nameof(Artifacts))))],

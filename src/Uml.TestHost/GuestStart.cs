@@ -15,8 +15,15 @@ internal static class GuestStart
     public static async Task<HeldGuest> RunAsync(Func<GuestBuilder, GuestBuilder> configure, Type? requester, CancellationToken cancellationToken)
     {
         GuestOptions options = configure(new GuestBuilder()).Options;
-        // The build leaves the lock file beside the tests.
-        options = options with { KernelResolution = options.KernelResolution ?? new KernelResolveOptions { LockFile = KernelLock.FindFile(options.Kernel, AppContext.BaseDirectory) } };
+        // The build leaves the lock file beside the tests, and that is below the project, wherever they are started from.
+        options = options with
+        {
+            KernelResolution = options.KernelResolution ?? new KernelResolveOptions
+            {
+                LockFile = KernelLock.FindFile(options.Kernel, AppContext.BaseDirectory),
+                SettingsDirectory = AppContext.BaseDirectory,
+            },
+        };
         try
         {
             ITestContext context = TestContext.Current;

@@ -184,6 +184,9 @@ public enum FrameType : byte
     /// </summary>
     GuestOpened = 131,
 
+    /// <summary>To the supervisor: <see cref="HoldTimeMessage"/>, for a guest on virtual time.</summary>
+    HoldTime = 132,
+
     /// <summary>From the supervisor: <see cref="GuestStartedMessage"/>.</summary>
     GuestStarted = 160,
 

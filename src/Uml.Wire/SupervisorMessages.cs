@@ -36,10 +36,13 @@ public sealed record StartGuestMessage
     /// <summary>Whether the guest has one CPU, so that its processes are best kept on one CPU of the host.</summary>
     public bool OneProcessor { get; init; }
 
+    /// <summary>Whether the supervisor keeps the guest's clock; the arguments name its socket, <c>clock</c>, to the kernel.</summary>
+    public bool VirtualTime { get; init; }
+
     /// <summary>Writes the payload.</summary>
     public void Encode(MessageWriter writer) => writer
         .String(BaseDirectory).String(Name).String(Kernel).Strings(Arguments).String(Initramfs).Strings(Environment)
-        .Strings(ReadPaths).Strings(WritePaths).Bool(Confine).Bool(OneProcessor);
+        .Strings(ReadPaths).Strings(WritePaths).Bool(Confine).Bool(OneProcessor).Bool(VirtualTime);
 
     /// <summary>Reads a payload.</summary>
     /// <exception cref="WireException">The payload is malformed.</exception>
@@ -58,6 +61,7 @@ public sealed record StartGuestMessage
             WritePaths = reader.Strings(),
             Confine = reader.Bool(),
             OneProcessor = reader.Bool(),
+            VirtualTime = reader.Bool(),
         };
         reader.End();
         return message;
@@ -150,6 +154,24 @@ public sealed record StopGuestMessage(uint GraceMilliseconds, bool Halt)
     {
         var reader = new MessageReader(FrameType.StopGuest, payload);
         var message = new StopGuestMessage(reader.UInt32(), reader.Bool());
+        reader.End();
+        return message;
+    }
+}
+
+/// <summary>Whether the clock of a guest on virtual time stands still. It runs at first.</summary>
+/// <param name="Held">True to have it stand still as soon as the guest has nothing to do.</param>
+public readonly record struct HoldTimeMessage(bool Held)
+{
+    /// <summary>Writes the payload.</summary>
+    public void Encode(MessageWriter writer) => writer.Bool(Held);
+
+    /// <summary>Reads a payload.</summary>
+    /// <exception cref="WireException">The payload is malformed.</exception>
+    public static HoldTimeMessage Decode(ReadOnlySpan<byte> payload)
+    {
+        var reader = new MessageReader(FrameType.HoldTime, payload);
+        var message = new HoldTimeMessage(reader.Bool());
         reader.End();
         return message;
     }

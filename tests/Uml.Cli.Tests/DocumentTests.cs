@@ -3,15 +3,19 @@ using System.Text.RegularExpressions;
 
 namespace Uml.CI.Cli.Tests;
 
-/// <summary>Runs what docs/cli.md shows: in "console" blocks, lines that begin with "$ " are commands, the others what they print.</summary>
+/// <summary>Runs what docs/cli.md and docs/kernels.md show: in "console" blocks, lines that begin with "$ " are commands, the others what they print.</summary>
 public sealed class DocumentTests : ToolTests
 {
-    public static IEnumerable<TheoryDataRow<string, string>> Blocks()
+    private static readonly string[] s_documents = ["cli.md", "kernels.md"];
+
+    public static IEnumerable<TheoryDataRow<string, string>> Blocks() => s_documents.SelectMany(Blocks);
+
+    private static IEnumerable<TheoryDataRow<string, string>> Blocks(string document)
     {
         string heading = "";
         StringBuilder? block = null;
         int number = 0;
-        foreach (string line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, "cli.md")))
+        foreach (string line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, document)))
         {
             if (line.StartsWith('#'))
                 heading = line.TrimStart('#', ' ');
@@ -21,7 +25,7 @@ public sealed class DocumentTests : ToolTests
             }
             else if (line == "```" && block is not null)
             {
-                yield return new TheoryDataRow<string, string>($"{++number} {heading}", block.ToString());
+                yield return new TheoryDataRow<string, string>($"{document} {++number} {heading}", block.ToString());
                 block = null;
             }
             else
@@ -48,9 +52,9 @@ public sealed class DocumentTests : ToolTests
     }
 
     [Fact]
-    public void Every_option_is_in_the_document()
+    public void Every_option_is_in_a_document()
     {
-        string text = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "cli.md"));
+        string text = string.Concat(s_documents.Select(d => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, d))));
         Assert.All(
             CommandLine.Create().Subcommands.SelectMany(c => c.Subcommands.Prepend(c)).SelectMany(c => c.Options).Where(o => !o.Hidden),
             o => Assert.Matches($"`{o.Name}[` ]", text));

@@ -122,11 +122,14 @@ internal static class OtherProcess
 {
     private const string Variable = "UML_KERNEL_TESTS_RESOLVE";
 
-    public static Process Start(string store, string reference)
+    public static Process Start(string store, string reference, string? directory = null, params (string Name, string? Value)[] environment)
     {
         ProcessStartInfo start = new(Environment.ProcessPath!) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         if (Path.GetFileName(Environment.ProcessPath) == "dotnet")
             start.ArgumentList.Add(typeof(OtherProcess).Assembly.Location);
+        start.WorkingDirectory = directory;
+        foreach ((string name, string? value) in environment)
+            start.Environment[name] = value;
         start.Environment[Variable] = store + "\n" + reference;
         return Process.Start(start)!;
     }
@@ -135,6 +138,8 @@ internal static class OtherProcess
     [ModuleInitializer]
     internal static void Act()
     {
+        // A packages folder of the user's comes before that of the tests' own settings.
+        Environment.SetEnvironmentVariable("NUGET_PACKAGES", null);
         if (Environment.GetEnvironmentVariable(Variable)?.Split('\n') is not [var store, var reference])
             return;
         try

@@ -75,6 +75,7 @@ public sealed class MessageTests
         WritePaths = ["/out"],
         Confine = false,
         OneProcessor = true,
+        VirtualTime = true,
     };
 
     [Theory]

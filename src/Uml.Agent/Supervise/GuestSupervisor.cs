@@ -23,6 +23,7 @@ internal sealed unsafe class GuestSupervisor
     private string? _controlGroup;
     private int _kernel;
     private Mconsole? _mconsole;
+    private Calendar? _calendar;
     private bool _started;
     private bool _stopping;
     private bool _ended;
@@ -143,6 +144,13 @@ internal sealed unsafe class GuestSupervisor
         if (options.Initramfs.Length > 0 && Symlink(options.Initramfs, KernelProcess.InitramfsLink) != 0)
             return Failure($"cannot link {options.Initramfs} into {directory}", Error);
 
+        if (options.VirtualTime)
+        {
+            _calendar = new Calendar();
+            if (!_calendar.Listen())
+                return Failure($"cannot make the socket {directory}/{Calendar.SocketName}", Error);
+        }
+
         _controlGroup = ControlGroup.TryCreate(options.Name);
         if (_controlGroup is not null)
             Record(Sentinel.ControlGroupRecord, _controlGroup);
@@ -192,7 +200,7 @@ internal sealed unsafe class GuestSupervisor
         if (pidfd >= 0)
             Fcntl(pidfd, F_SETFD, FD_CLOEXEC);
 
-        const int control = 0, link = 1, kernel = 2, console = 3, count = 4;
+        const int control = 0, link = 1, kernel = 2, console = 3, clock = 4, count = 5;
         PollFd* polled = stackalloc PollFd[count];
         while (true)
         {
@@ -205,6 +213,7 @@ internal sealed unsafe class GuestSupervisor
             polled[link] = new PollFd { Descriptor = Supervisor.Link, Events = POLLIN };
             polled[kernel] = new PollFd { Descriptor = pidfd, Events = POLLIN };
             polled[console] = new PollFd { Descriptor = _mconsole.NextDeadline == long.MaxValue ? -1 : _mconsole.Socket, Events = POLLIN };
+            polled[clock] = new PollFd { Descriptor = _calendar?.Socket ?? -1, Events = POLLIN };
             Poll(polled, count, (int)left);
 
             // Seen but not reaped: its number, which is also its group's, must stay its own until the group is killed.
@@ -227,6 +236,8 @@ internal sealed unsafe class GuestSupervisor
                 TakeFrames();
             }
 
+            if (polled[clock].Returned != 0)
+                _calendar!.Advance();
             _mconsole.Advance();
             if (_controlClosed || Environment.TickCount64 >= _killAt)
             {
@@ -253,6 +264,9 @@ internal sealed unsafe class GuestSupervisor
                         break;
                     case FrameType.StopGuest:
                         Stop(StopGuestMessage.Decode(frame.Payload.Span));
+                        break;
+                    case FrameType.HoldTime:
+                        _calendar?.Hold(HoldTimeMessage.Decode(frame.Payload.Span).Held);
                         break;
                     case FrameType.GuestOpened:
                         _opened = true;

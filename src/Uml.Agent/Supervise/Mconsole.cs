@@ -211,16 +211,6 @@ internal sealed unsafe class Mconsole(string machineName, Action<uint, MconsoleR
         Socket = -1;
     }
 
-    private const int AddressSize = 110;
-
-    private static uint Address(byte* address, string path)
-    {
-        var bytes = new Span<byte>(address, AddressSize);
-        bytes.Clear();
-        BinaryPrimitives.WriteUInt16LittleEndian(bytes, AF_UNIX);
-        return (uint)(2 + Encoding.UTF8.GetBytes(path, bytes[2..]) + 1);
-    }
-
     private sealed record Request(uint? Stream, string Command, uint Timeout)
     {
         public long Deadline { get; set; }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -18,7 +19,7 @@ internal static unsafe partial class Native
     public const int LOCK_EX = 2, LOCK_NB = 4;
     public const int F_SETFD = 2, F_DUPFD_CLOEXEC = 1030, F_SETFL = 4, F_GETFL = 3, FD_CLOEXEC = 1;
     public const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000;
-    public const int MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000;
+    public const int MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, SOL_SOCKET = 1, SCM_RIGHTS = 1;
     public const short POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
     public const int WNOHANG = 1, WEXITED = 4, WNOWAIT = 0x01000000, P_PID = 1;
     public const int SYS_sched_setaffinity = 203, SYS_sched_getaffinity = 204, SYS_capget = 125, SYS_capset = 126, SYS_personality = 135, SYS_pidfd_open = 434, SYS_close_range = 436,
@@ -65,6 +66,11 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "socketpair")] public static partial int SocketPair(int domain, int type, int protocol, int* ends);
     [LibraryImport("libc", EntryPoint = "socket")] public static partial int Socket(int domain, int type, int protocol);
     [LibraryImport("libc", EntryPoint = "bind")] public static partial int Bind(int socket, byte* address, uint length);
+    [LibraryImport("libc", EntryPoint = "listen")] public static partial int Listen(int socket, int backlog);
+    [LibraryImport("libc", EntryPoint = "accept4")] public static partial int Accept(int socket, byte* address, uint* length, int flags);
+    [LibraryImport("libc", EntryPoint = "sendmsg")] public static partial nint SendMessage(int socket, MessageHeader* message, int flags);
+    [LibraryImport("libc", EntryPoint = "memfd_create")] private static partial int CreateMemoryFile(byte* name, uint flags);
+    [LibraryImport("libc", EntryPoint = "ftruncate")] public static partial int Truncate(int descriptor, nint length);
     [LibraryImport("libc", EntryPoint = "send")] public static partial nint Send(int socket, byte* data, nuint length, int flags);
     [LibraryImport("libc", EntryPoint = "sendto")] public static partial nint SendTo(int socket, byte* data, nuint length, int flags, byte* address, uint addressLength);
     [LibraryImport("libc", EntryPoint = "recv")] public static partial nint Receive(int socket, byte* data, nuint length, int flags);
@@ -85,6 +91,26 @@ internal static unsafe partial class Native
     {
         fixed (byte* p = terminatedName)
             return OpenAt(directory, p, flags | O_CLOEXEC, mode);
+    }
+
+    /// <summary>An unnamed file in memory; <paramref name="terminatedName"/> is for people.</summary>
+    public static int CreateMemoryFile(ReadOnlySpan<byte> terminatedName)
+    {
+        const uint closeOnExec = 1;
+        fixed (byte* p = terminatedName)
+            return CreateMemoryFile(p, closeOnExec);
+    }
+
+    /// <summary>Room for a socket's address as <see cref="Address"/> writes it.</summary>
+    public const int AddressSize = 110;
+
+    /// <summary>Writes the address of a socket that has a path, and returns its length.</summary>
+    public static uint Address(byte* address, string path)
+    {
+        var bytes = new Span<byte>(address, AddressSize);
+        bytes.Clear();
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes, AF_UNIX);
+        return (uint)(2 + Encoding.UTF8.GetBytes(path, bytes[2..]) + 1);
     }
 
     public static int MakeDirectory(string path, uint mode)
@@ -234,6 +260,25 @@ internal static unsafe partial class Native
         public int Descriptor;
         public short Events;
         public short Returned;
+    }
+
+    /// <summary>struct iovec.</summary>
+    public struct IoVector
+    {
+        public byte* Base;
+        public nuint Length;
+    }
+
+    /// <summary>struct msghdr.</summary>
+    public struct MessageHeader
+    {
+        public byte* Name;
+        public uint NameLength;
+        public IoVector* Vectors;
+        public nuint VectorCount;
+        public byte* Control;
+        public nuint ControlLength;
+        public int Flags;
     }
 
     /// <summary>struct stat of x86-64.</summary>

@@ -1,0 +1,124 @@
+using System.CommandLine;
+using System.Text.Json;
+
+namespace Uml.CI.Cli;
+
+/// <summary><c>uml kernel list</c>: what is in the store.</summary>
+internal static class KernelListCommand
+{
+    public static Command Create()
+    {
+        var json = new Option<bool>("--json") { Description = "Print JSON" };
+        var available = new Option<bool>("--available", "-a") { Description = "Show what the feeds in NuGet.Config have, not what the store has" };
+        var command = new Command("list", "Show the kernels of the store, or of the feeds") { available, json };
+        command.SetAction((result, cancellation) => result.GetValue(available)
+            ? ListAvailableAsync(result.GetValue(json), cancellation)
+            : Task.FromResult(List(result.GetValue(json))));
+        HelpText.Describe(command, "uml kernel list [--available] [--json]", """
+            Exit status: 0; 125 if one of the feeds gives no answer.
+            """);
+        return command;
+    }
+
+    private static int List(bool asJson)
+    {
+        var store = new KernelStore();
+        IReadOnlyList<StoredKernel> kernels = store.List();
+        if (asJson)
+        {
+            Json.Print(json => Write(json, kernels));
+            return 0;
+        }
+
+        if (kernels.Count == 0)
+        {
+            Message.Note($"no kernels in {store.Root}; fetch one with \"uml kernel pull\"");
+            return 0;
+        }
+
+        Table.Write([
+            ["REFERENCE", "RELEASE", "PACKAGE", "PROFILE", "SIZE", "FETCHED", "USED", "SHA-256"],
+            .. kernels.Select(k => (string[])[
+                k.References.Count > 0 ? string.Join(' ', k.References) : "-", k.Release, k.PackageVersion ?? "-",
+                k.Profiles.Count > 0 ? string.Join(',', k.Profiles) : "-", Size.Format(k.Size), Day(k.Fetched), Day(k.LastUsed), k.Sha256[..12]]),
+        ]);
+        return 0;
+    }
+
+    private static async Task<int> ListAvailableAsync(bool asJson, CancellationToken cancellationToken)
+    {
+        FeedListing listing;
+        using (var progress = new ProgressLine(TimeSpan.FromSeconds(1)))
+            listing = await KernelFeeds.ListAsync(progress: progress, cancellationToken: cancellationToken);
+        if (asJson)
+            Json.Print(json => Write(json, listing.Kernels));
+        else if (listing.Kernels.Count == 0)
+            Message.Note($"no packages {KernelReference.DefaultPackageId} on the feeds of NuGet.Config; \"dotnet nuget list source\" shows them");
+        else
+            Table.Write([
+                ["REFERENCE", "PACKAGE", "PROFILE", "SIZE", "PUBLISHED", "FEED"],
+                .. listing.Kernels.Select(k => (string[])[
+                    k.Reference.ToString(), $"{k.PackageId} {k.Version}", k.Profiles.Count > 0 ? string.Join(',', k.Profiles) : "-",
+                    k.Size is { } size ? Size.Format(size) : "-", k.Published is { } published ? Day(published) : "-", k.Feed]),
+            ]);
+        foreach (string problem in listing.Problems)
+            Message.Error(problem);
+        return listing.Problems.Count == 0 ? 0 : ExitStatus.NotProvided;
+    }
+
+    private static void Write(Utf8JsonWriter json, IReadOnlyList<FeedKernel> kernels)
+    {
+        json.WriteStartArray();
+        foreach (FeedKernel kernel in kernels)
+        {
+            json.WriteStartObject();
+            json.WriteString("reference", kernel.Reference.ToString());
+            json.WriteString("package", kernel.PackageId);
+            json.WriteString("version", kernel.Version);
+            json.WriteStartArray("profiles");
+            foreach (string profile in kernel.Profiles)
+                json.WriteStringValue(profile);
+            json.WriteEndArray();
+            if (kernel.Size is { } size)
+                json.WriteNumber("size", size);
+            if (kernel.Published is { } published)
+                json.WriteString("published", published);
+            json.WriteString("feed", kernel.Feed);
+            json.WriteString("location", kernel.Location);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static string Day(DateTimeOffset time) => time.ToLocalTime().ToString("yyyy-MM-dd");
+
+    private static void Write(Utf8JsonWriter json, IReadOnlyList<StoredKernel> kernels)
+    {
+        json.WriteStartArray();
+        foreach (StoredKernel kernel in kernels)
+        {
+            json.WriteStartObject();
+            json.WriteString("release", kernel.Release);
+            json.WriteString("sha256", kernel.Sha256);
+            json.WriteStartArray("references");
+            foreach (string reference in kernel.References)
+                json.WriteStringValue(reference);
+            json.WriteEndArray();
+            json.WriteString("origin", kernel.Origin);
+            json.WriteStartArray("profiles");
+            foreach (string profile in kernel.Profiles)
+                json.WriteStringValue(profile);
+            json.WriteEndArray();
+            json.WriteString("package", kernel.PackageVersion);
+            json.WriteString("contentHash", kernel.ContentHash);
+            json.WriteString("directory", kernel.Directory);
+            json.WriteNumber("size", kernel.Size);
+            json.WriteString("fetched", kernel.Fetched);
+            json.WriteString("lastUsed", kernel.LastUsed);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+}

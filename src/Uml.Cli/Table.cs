@@ -1,0 +1,13 @@
+namespace Uml.CI.Cli;
+
+/// <summary>Columns of text.</summary>
+internal static class Table
+{
+    /// <summary>Writes rows with their columns below each other.</summary>
+    public static void Write(IReadOnlyList<string[]> rows)
+    {
+        int[] widths = [.. Enumerable.Range(0, rows[0].Length).Select(i => rows.Max(r => r[i].Length))];
+        foreach (string[] row in rows)
+            Descriptor.Output.WriteLine(string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
+    }
+}

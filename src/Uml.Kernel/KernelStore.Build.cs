@@ -1,0 +1,112 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+
+namespace Uml.CI;
+
+/// <content>Kernels that are built here.</content>
+public sealed partial class KernelStore
+{
+    private string LogRoot => Path.Combine(Root, "logs");
+
+    /// <summary>
+    /// Builds the kernel that a reference of the kinds <c>debian-source:</c> and <c>source:</c> names, and puts it into the store; one of
+    /// the same inputs that is there already is taken as it is.
+    /// </summary>
+    /// <exception cref="KernelException">It cannot be built; the message says why and what to do.</exception>
+    public async Task<BuiltKernel> BuildAsync(KernelReference reference, KernelBuildOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(reference);
+        options ??= new KernelBuildOptions();
+        if (!reference.IsBuilt)
+            throw new KernelException($"{reference} is not built: name debian-source:VERSION, or a kernel tree or its tarball with source:PATH.") { Problem = KernelProblem.InvalidReference };
+        if (!_host.IsX64)
+            throw new KernelException($"{reference} cannot be built: User-mode Linux runs on x86-64 only, and this machine is none.") { Problem = KernelProblem.Unavailable };
+        long begun = Stopwatch.GetTimestamp();
+        reference = reference.From(Directory.GetCurrentDirectory());
+        try
+        {
+            if (Notice is not null)
+                options.Progress?.Report(new KernelProgress(Notice, IsWarning: true));
+            Directory.CreateDirectory(LockRoot);
+            using FileLock mine = await FileLock.TakeAsync(
+                Path.Combine(LockRoot, NameOf(reference)),
+                () => options.Progress?.Report(new KernelProgress($"waiting for another process that is building {reference}")),
+                cancellationToken);
+            return await BuildLockedAsync(reference, options, cancellationToken) with { Duration = Stopwatch.GetElapsedTime(begun) };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new KernelException($"{reference} cannot be built in the kernel store {Root}: {OneLine.Of(e).TrimEnd('.')}; see to its free space and permissions, or set UML_CACHE to another directory.", e) { Problem = KernelProblem.Unavailable };
+        }
+    }
+
+    /// <summary>The tarball a kernel was built from, where it is still in the store; null otherwise, and for trees.</summary>
+    public string? FindSource(KernelRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        string directory = Path.Combine(BuildRoot.Choose(Root, _host.Variable, record.Source.Reference), "sources");
+        return record.Source.Sha256 is { } sha256 && Directory.Exists(directory) ? Directory.EnumerateFiles(directory, sha256 + ".tar*").FirstOrDefault() : null;
+    }
+
+    /// <summary>The same, by who holds the reference's lock.</summary>
+    private async Task<BuiltKernel> BuildLockedAsync(KernelReference reference, KernelBuildOptions options, CancellationToken cancellationToken)
+    {
+        string buildRoot = BuildRoot.Choose(Root, _host.Variable, reference.ToString());
+        using TemporaryDirectory work = await TemporaryDirectory.CreateAsync(Path.Combine(buildRoot, "tmp"), cancellationToken);
+        using TemporaryDirectory result = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
+        using SourceCache sources = new(buildRoot, _host, reference.ToString(), options.Progress);
+        KernelBuild build = new(reference, options, _host, sources, buildRoot, LogRoot, work.Path);
+        BuildPlan plan = await build.PlanAsync(cancellationToken);
+
+        // Another reference may stand for the same kernel.
+        using FileLock inputs = await FileLock.TakeAsync(
+            Path.Combine(LockRoot, "build-" + plan.Inputs),
+            () => options.Progress?.Report(new KernelProgress($"waiting for another process that is building {reference}")),
+            cancellationToken);
+        string known = Path.Combine(Root, "builds", plan.Inputs + ".json");
+        if (!options.Force && !options.Twice && ReadJson(known, KernelJson.Default.BuildDocument) is { } earlier
+            && FindBuilt(reference, options, earlier.Sha256) is { } present)
+            return present with { Record = plan.Record(present.Kernel.Release) };
+
+        string built = Path.Combine(result.Path, "kernel");
+        Directory.CreateDirectory(built);
+        KernelImage image = await build.BuildAsync(plan, built, cancellationToken);
+        KernelDocument document = Document(image, Path.Combine(built, "linux")) with
+        {
+            Origin = $"built here from {plan.Tree.Record.Name}",
+            Profiles = [.. reference.Profiles],
+            PackageVersion = plan.Tree.PackageVersion,
+            Modules = Directory.Exists(Path.Combine(built, "modules", image.Release)),
+        };
+        options.Progress?.Report(new KernelProgress($"storing {document.Release}"));
+        cancellationToken.ThrowIfCancellationRequested();
+        GuestKernel kernel = await InstallAsync(options.IsPlain ? reference : null, document, built, result.Path, cancellationToken);
+        Directory.CreateDirectory(Path.GetDirectoryName(known)!);
+        AtomicFile.Write(known, JsonSerializer.Serialize(new BuildDocument { Sha256 = document.Sha256, Compiled = build.Compiled }, KernelJson.Default.BuildDocument));
+        return FindBuilt(reference, options, document.Sha256)! with
+        {
+            Kernel = kernel,
+            Record = plan.Record(image.Release),
+            WasPresent = false,
+            Compiled = build.Compiled,
+            UsedCcache = build.UsedCcache,
+            BuiltTwice = options.Twice,
+        };
+    }
+
+    /// <summary>A kernel of the store under the reference, which stands for it from now on.</summary>
+    private BuiltKernel? FindBuilt(KernelReference reference, KernelBuildOptions options, string sha256)
+    {
+        string directory = Path.Combine(Root, "kernels", sha256);
+        if (ReadKernel(directory) is not { } document || ProblemsOf(directory).Count > 0 || ReadJson(Path.Combine(directory, KernelRecord.FileName), KernelJson.Default.KernelRecord) is not { } record)
+            return null;
+        KernelReference name = options.IsPlain ? reference : KernelReference.File(Path.Combine(directory, "linux"));
+        if (Runnable(name, directory, document) is not { } kernel)
+            return null;
+        if (options.IsPlain)
+            WriteReference(reference, document);
+        return new BuiltKernel { Kernel = kernel, Reference = name, Record = record, Directory = directory, WasPresent = true, Duration = TimeSpan.Zero };
+    }
+}
