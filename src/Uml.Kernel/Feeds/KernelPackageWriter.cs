@@ -5,6 +5,7 @@ using System.Text.Json;
 using NuGet.Common;
 using NuGet.Frameworks;
 using NuGet.Packaging;
+using NuGet.Packaging.Core;
 using NuGet.Packaging.Licenses;
 using NuGet.Packaging.Rules;
 using NuGet.Versioning;
