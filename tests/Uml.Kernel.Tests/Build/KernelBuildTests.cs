@@ -267,7 +267,7 @@ public sealed class KernelBuildTests
         using Scratch scratch = new();
         FakeSource source = new(scratch, inAll: "test -z \"$$CPATH$$CFLAGS$$KCONFIG_CONFIG$$UML_CACHE$$KBUILD_OUTPUT\" -a \"$$LC_ALL\" = C -a \"$$TZ\" = UTC");
         using Process other = OtherProcess.Start(
-            scratch["store"], source.Reference.ToString(), ("PATH", source.Search), ("CPATH", "/x"), ("CFLAGS", "-DX"), ("KCONFIG_CONFIG", "/x"), ("UML_CACHE", scratch["x"]),
+            scratch["store"], source.Reference.ToString(), null, ("PATH", source.Search), ("CPATH", "/x"), ("CFLAGS", "-DX"), ("KCONFIG_CONFIG", "/x"), ("UML_CACHE", scratch["x"]),
             ("KBUILD_OUTPUT", "/x"), ("MAKEFLAGS", "-n"), ("LC_ALL", "de_DE.UTF-8"), ("TZ", "Asia/Tokyo"), ("GCC_EXEC_PREFIX", "/x/"));
         string error = await other.StandardError.ReadToEndAsync(Cancelled);
         await other.WaitForExitAsync(Cancelled);
@@ -279,7 +279,7 @@ public sealed class KernelBuildTests
     {
         using Scratch scratch = new();
         FakeSource source = new(scratch, inAll: $"echo built >>'{scratch["count"]}'; sleep 1");
-        Process[] others = [.. Enumerable.Range(0, 10).Select(_ => OtherProcess.Start(scratch["store"], source.Reference.ToString(), ("PATH", source.Search)))];
+        Process[] others = [.. Enumerable.Range(0, 10).Select(_ => OtherProcess.Start(scratch["store"], source.Reference.ToString(), null, ("PATH", source.Search)))];
         foreach (Process other in others)
         {
             string output = await other.StandardOutput.ReadToEndAsync(Cancelled), error = await other.StandardError.ReadToEndAsync(Cancelled);
@@ -299,7 +299,7 @@ public sealed class KernelBuildTests
     {
         using Scratch scratch = new();
         FakeSource source = new(scratch, inAll: $"test -e '{scratch["go"]}' || {{ echo $$$$ >'{scratch["pid"]}'; sleep 1000; }}");
-        using (Process other = OtherProcess.Start(scratch["store"], source.Reference.ToString(), ("PATH", source.Search)))
+        using (Process other = OtherProcess.Start(scratch["store"], source.Reference.ToString(), null, ("PATH", source.Search)))
         {
             await EventuallyAsync(() => File.Exists(scratch["pid"]) && File.ReadAllText(scratch["pid"]).EndsWith('\n'));
             other.Kill();
