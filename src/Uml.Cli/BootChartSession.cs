@@ -112,12 +112,21 @@ internal sealed class BootChartSession : IDisposable
         }
 
         if (guest is not null)
+        {
             await guest.DisposeAsync();
+            const int Abort = 6;
+            if (failure is null && await guest.WaitForExitAsync() is { Signal: Abort })
+                failure = new Outcome("panic", ExitStatus.Lost) { Error = "the guest's kernel panicked after the command had ended" };
+        }
+
         if (trace.Kernel is not { } kernel)
             return (null, failure);
         _subject ??= Describe(kernel, guest, trace);
         var timeline = BootTimelineReader.Read(trace.Moments, trace.Lines);
-        if (failure is not null && timeline is { Failure: null, Goal: null })
+        // Anybody in the guest may write to its log that the kernel panicked.
+        if (failure is null)
+            timeline = timeline with { Failure = null, FailedAt = null };
+        else if (timeline is { Failure: null, Goal: null })
             timeline = timeline with { Failure = failure.Error ?? failure.Name };
         return (timeline, failure);
     }

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using Uml.CI.Wire;
@@ -33,6 +32,10 @@ public sealed class Guest : IAsyncDisposable
     private bool _timeHeld;
     private bool _stopping;
     private Task? _disposal;
+
+    // A version 4 UUID is random but for six bits, of which none is among the last twelve digits. The cryptography of the
+    // framework would load OpenSSL, which takes a process's first guest several milliseconds.
+    private static string MakeName() => $"uml-{Guid.NewGuid().ToString("N")[20..]}";
 
     private Guest(GuestOptions options, GuestKernel kernel, SupervisorClient supervisor, GuestChannel channel, string? callerDirectory)
     {
@@ -100,7 +103,7 @@ public sealed class Guest : IAsyncDisposable
         var host = new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory),
             Initramfs.Ensure(agent, store.Root),
-            options.Name ?? $"uml-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}",
+            options.Name ?? MakeName(),
             currentDirectory);
         BootPlan plan = BootPlan.Create(options, kernel, host);
         if (options.CoverageDirectory is { } coverage)

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 
 namespace Uml.CI;
@@ -13,8 +12,7 @@ internal static class Initramfs
         var file = new FileInfo(agent);
         string directory = Path.Combine(cache, "initramfs");
         // The name says which agent is inside; hashing it at each boot would cost more than the boot's share of it.
-        string key = $"{agent}\n{file.Length}\n{file.LastWriteTimeUtc.Ticks}";
-        string path = Path.Combine(directory, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..20] + ".cpio");
+        string path = Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"{Hash(agent):x16}-{file.Length:x}-{file.LastWriteTimeUtc.Ticks:x}.cpio"));
         if (File.Exists(path))
             return path;
 
@@ -57,6 +55,17 @@ internal static class Initramfs
         Align(archive);
         archive.Write(content);
         Align(archive);
+    }
+
+    // FNV-1a, 64 bits. The names of a handful of files need no more, and a cryptographic hash would load OpenSSL: several
+    // milliseconds of a process's first guest.
+    private static ulong Hash(string text)
+    {
+        const ulong basis = 14695981039346656037, prime = 1099511628211;
+        ulong hash = basis;
+        foreach (byte b in Encoding.UTF8.GetBytes(text))
+            hash = unchecked((hash ^ b) * prime);
+        return hash;
     }
 
     private static void Align(MemoryStream archive)

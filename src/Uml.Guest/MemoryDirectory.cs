@@ -14,8 +14,16 @@ internal static class MemoryDirectory
     /// <exception cref="GuestUnavailableException">There is none; the message says what is wrong with each.</exception>
     public static string Find(long memory)
     {
-        IReadOnlyList<Candidate> candidates = Probe(memory);
-        Candidate? best = candidates.FirstOrDefault(c => c.Problem is null && c.InMemory) ?? candidates.FirstOrDefault(c => c.Problem is null);
+        // The first is nearly always the one; to try the others at each boot would write to disks for nothing.
+        var candidates = new List<Candidate>();
+        foreach (string path in Paths())
+        {
+            candidates.Add(Try(path, memory));
+            if (candidates[^1] is { Problem: null, InMemory: true })
+                return path;
+        }
+
+        Candidate? best = candidates.FirstOrDefault(c => c.Problem is null);
         return best?.Path ?? throw new GuestUnavailableException(
             $"No directory can hold the guest's memory ({ByteSize.Format(memory)}): "
             + string.Join("; ", candidates.Select(c => $"{c.Path}: {c.Problem}"))
@@ -23,13 +31,15 @@ internal static class MemoryDirectory
     }
 
     /// <summary>Tries every candidate, in the order of preference.</summary>
-    public static IReadOnlyList<Candidate> Probe(long memory)
+    public static IReadOnlyList<Candidate> Probe(long memory) => [.. Paths().Select(p => Try(p, memory))];
+
+    private static IEnumerable<string> Paths()
     {
         string? chosen = Environment.GetEnvironmentVariable("UML_TMPDIR");
         IEnumerable<string?> paths = string.IsNullOrEmpty(chosen)
             ? ["/dev/shm", Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR"), Environment.GetEnvironmentVariable("TMPDIR"), "/tmp", "/var/tmp"]
             : [chosen];
-        return [.. paths.Where(p => !string.IsNullOrEmpty(p)).Select(p => Path.GetFullPath(p!)).Distinct(StringComparer.Ordinal).Select(p => Try(p, memory))];
+        return paths.Where(p => !string.IsNullOrEmpty(p)).Select(p => Path.GetFullPath(p!)).Distinct(StringComparer.Ordinal);
     }
 
     private static Candidate Try(string path, long memory)

@@ -130,7 +130,7 @@ internal sealed class AptClient
         foreach (string release in Directory.EnumerateFiles(Path.Combine(_directory, "state", "lists"), "*Release"))
         {
             string? origin = File.ReadLines(release).FirstOrDefault(l => l.StartsWith("Origin:", StringComparison.Ordinal))?["Origin:".Length..].Trim();
-            if (origin != "Debian")
+            if (origin is not ("Debian" or "Debian Backports"))
                 throw new KernelException($"{_reference} cannot be fetched from {from}: that archive says it is '{origin ?? "nobody"}', not Debian; set {DebianArchive.MirrorVariable} to the address of a Debian mirror.");
         }
     }

@@ -42,6 +42,14 @@ public sealed partial class KernelStore
         }
     }
 
+    /// <summary>The tarball a kernel was built from, where it is still in the store; null otherwise, and for trees.</summary>
+    public string? FindSource(KernelRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        string directory = Path.Combine(BuildRoot.Choose(Root, _host.Variable, record.Source.Reference), "sources");
+        return record.Source.Sha256 is { } sha256 && Directory.Exists(directory) ? Directory.EnumerateFiles(directory, sha256 + ".tar*").FirstOrDefault() : null;
+    }
+
     /// <summary>The same, by who holds the reference's lock.</summary>
     private async Task<BuiltKernel> BuildLockedAsync(KernelReference reference, KernelBuildOptions options, CancellationToken cancellationToken)
     {

@@ -40,6 +40,17 @@ internal static unsafe partial class Native
         return statvfs(directory, buffer) == 0 && (buffer[9] & NoExec) != 0;
     }
 
+    /// <summary>The path without symbolic links in it; the path as it is when there is no such file.</summary>
+    public static string RealPath(string path)
+    {
+        nint real = realpath(path, 0);
+        if (real == 0)
+            return path;
+        string text = Marshal.PtrToStringUTF8(real)!;
+        NativeMemory.Free((void*)real);
+        return text;
+    }
+
     /// <summary>Reads a file's identity without following a final symbolic link unless asked to; null when there is none.</summary>
     public static FileIdentity? Identify(string path, bool followLink)
     {
@@ -87,6 +98,9 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int statx(int directory, string path, int flags, uint mask, byte* buffer);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint realpath(string path, nint resolved);
 
     [LibraryImport("libc")]
     private static partial nint gnu_get_libc_version();

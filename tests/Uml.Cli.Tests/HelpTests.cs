@@ -11,6 +11,9 @@ public sealed class HelpTests
     public void Help_of_test() => Verify(HelpText.Of(Find("test")), nameof(Help_of_test));
 
     [Fact]
+    public void Help_of_boot_chart() => Verify(HelpText.Of(Find("boot-chart")), nameof(Help_of_boot_chart));
+
+    [Fact]
     public void The_exit_statuses_stand_in_the_help()
     {
         Assert.Contains(ExitStatus.Table, HelpText.Of(Find("run")), StringComparison.Ordinal);

@@ -12,7 +12,7 @@ internal static class KernelBuildCommand
         var profile = new Option<string?>("--profile", "-p") { HelpName = "P[,P]", Description = $"Profiles to configure it with, in their order. Default: {KernelReference.DefaultProfile}" };
         var config = new Option<string[]>("--config") { HelpName = "FILE", Description = "Configuration fragment of your own, applied after the profiles. Repeatable" };
         var set = new Option<string[]>("--set") { HelpName = "CONFIG_X=V", Description = "Single option, applied last. Repeatable" };
-        var debug = new Option<bool>("--debug-info", "-g") { Description = "Make debug information, in linux.debug beside the executable; takes longer and several GB on the way" };
+        var debug = new Option<bool>("--no-debug-info") { Description = "Make no information for debuggers, which takes half of the time and most of the space of a build" };
         var compiler = new Option<string>("--cc") { HelpName = "COMPILER", Description = "C compiler, a name or a path. Default: gcc", DefaultValueFactory = _ => "gcc" };
         var jobs = new Option<int?>("--jobs", "-j") { HelpName = "N", Description = "How many files to compile at once. Default: as many as there are CPUs", CustomParser = ParseJobs };
         var output = new Option<string?>("--output", "-o") { HelpName = "DIR", Description = "Copy the kernel and all that belongs to it into a directory, too; one that is there must be empty" };
@@ -28,7 +28,7 @@ internal static class KernelBuildCommand
             {
                 Fragments = [.. (result.GetValue(config) ?? []).Select(Path.GetFullPath)],
                 Settings = [.. result.GetValue(set) ?? []],
-                DebugInformation = result.GetValue(debug),
+                NoDebugInformation = result.GetValue(debug),
                 Compiler = result.GetValue(compiler) ?? "gcc",
                 Jobs = result.GetValue(jobs),
                 Force = result.GetValue(force),

@@ -9,9 +9,14 @@ internal static class KernelListCommand
     public static Command Create()
     {
         var json = new Option<bool>("--json") { Description = "Print JSON" };
-        var command = new Command("list", "Show the kernels of the store") { json };
-        command.SetAction((result, _) => Task.FromResult(List(result.GetValue(json))));
-        HelpText.Describe(command, "uml kernel list [--json]");
+        var available = new Option<bool>("--available", "-a") { Description = "Show what the feeds in NuGet.Config have, not what the store has" };
+        var command = new Command("list", "Show the kernels of the store, or of the feeds") { available, json };
+        command.SetAction((result, cancellation) => result.GetValue(available)
+            ? ListAvailableAsync(result.GetValue(json), cancellation)
+            : Task.FromResult(List(result.GetValue(json))));
+        HelpText.Describe(command, "uml kernel list [--available] [--json]", """
+            Exit status: 0; 125 if one of the feeds gives no answer.
+            """);
         return command;
     }
 
@@ -38,6 +43,52 @@ internal static class KernelListCommand
                 k.Profiles.Count > 0 ? string.Join(',', k.Profiles) : "-", Size.Format(k.Size), Day(k.Fetched), Day(k.LastUsed), k.Sha256[..12]]),
         ]);
         return 0;
+    }
+
+    private static async Task<int> ListAvailableAsync(bool asJson, CancellationToken cancellationToken)
+    {
+        FeedListing listing;
+        using (var progress = new ProgressLine(TimeSpan.FromSeconds(1)))
+            listing = await KernelFeeds.ListAsync(progress: progress, cancellationToken: cancellationToken);
+        if (asJson)
+            Json.Print(json => Write(json, listing.Kernels));
+        else if (listing.Kernels.Count == 0)
+            Message.Note($"no packages {KernelReference.DefaultPackageId} on the feeds of NuGet.Config; \"dotnet nuget list source\" shows them");
+        else
+            Table.Write([
+                ["REFERENCE", "PACKAGE", "PROFILE", "SIZE", "PUBLISHED", "FEED"],
+                .. listing.Kernels.Select(k => (string[])[
+                    k.Reference.ToString(), $"{k.PackageId} {k.Version}", k.Profiles.Count > 0 ? string.Join(',', k.Profiles) : "-",
+                    k.Size is { } size ? Size.Format(size) : "-", k.Published is { } published ? Day(published) : "-", k.Feed]),
+            ]);
+        foreach (string problem in listing.Problems)
+            Message.Error(problem);
+        return listing.Problems.Count == 0 ? 0 : ExitStatus.NotProvided;
+    }
+
+    private static void Write(Utf8JsonWriter json, IReadOnlyList<FeedKernel> kernels)
+    {
+        json.WriteStartArray();
+        foreach (FeedKernel kernel in kernels)
+        {
+            json.WriteStartObject();
+            json.WriteString("reference", kernel.Reference.ToString());
+            json.WriteString("package", kernel.PackageId);
+            json.WriteString("version", kernel.Version);
+            json.WriteStartArray("profiles");
+            foreach (string profile in kernel.Profiles)
+                json.WriteStringValue(profile);
+            json.WriteEndArray();
+            if (kernel.Size is { } size)
+                json.WriteNumber("size", size);
+            if (kernel.Published is { } published)
+                json.WriteString("published", published);
+            json.WriteString("feed", kernel.Feed);
+            json.WriteString("location", kernel.Location);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     private static string Day(DateTimeOffset time) => time.ToLocalTime().ToString("yyyy-MM-dd");

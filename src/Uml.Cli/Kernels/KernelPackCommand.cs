@@ -24,7 +24,8 @@ internal static class KernelPackCommand
             },
         };
         var noSymbols = new Option<bool>("--no-symbols") { Description = "Leave out the package with the debug symbols" };
-        var command = new Command("pack", "Pack a built kernel into a NuGet package, and its debug symbols into another") { kernel, output, id, revision, noSymbols };
+        var source = new Option<string?>("--source") { HelpName = "FILE", Arity = ArgumentArity.ZeroOrOne, Description = "Also copy the tarball the kernel was built from, which its licence wants to be published with it; without FILE that of the store" };
+        var command = new Command("pack", "Pack a built kernel into a NuGet package, and its debug symbols into another") { kernel, output, id, revision, noSymbols, source };
         command.SetAction((result, cancellation) => PackAsync(
             result.GetValue(kernel)!,
             new KernelPackOptions
@@ -34,11 +35,13 @@ internal static class KernelPackCommand
                 Revision = result.GetValue(revision),
                 Symbols = !result.GetValue(noSymbols),
             },
+            result.GetResult(source) is not null,
+            result.GetValue(source),
             cancellation));
         HelpText.Describe(command, "uml kernel pack [options] KERNEL", """
             Examples:
               uml kernel build debian-source:7.3 --profile fast
-              uml kernel pack debian-source:7.3#fast -o packages
+              uml kernel pack debian-source:7.3#fast -o packages --source
               dotnet nuget push packages/*.nupkg --source FEED
 
             Whoever has that feed in NuGet.Config can then say "uml run --kernel 7.3". The packages hold what
@@ -47,11 +50,17 @@ internal static class KernelPackCommand
         return command;
     }
 
-    private static async Task<int> PackAsync(string kernel, KernelPackOptions options, CancellationToken cancellationToken)
+    private static async Task<int> PackAsync(string kernel, KernelPackOptions options, bool withSource, string? sourceFile, CancellationToken cancellationToken)
     {
-        string directory = kernel;
-        if (!Directory.Exists(kernel))
-            directory = new KernelStore().FindStored(kernel).Directory;
+        string directory = Directory.Exists(kernel) ? kernel : new KernelStore().FindStored(kernel).Directory;
+        if (withSource)
+        {
+            string source = sourceFile
+                ?? new KernelStore().FindSource(KernelPackageWriter.ReadRecord(directory))
+                ?? throw new KernelException($"the source of the kernel in {directory} is not in the store: name its tarball with --source FILE");
+            options = options with { Source = source };
+        }
+
         using var interrupted = new ForwardedSignals();
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, interrupted.Stopped);
         using var progress = new ProgressLine(TimeSpan.FromSeconds(1));

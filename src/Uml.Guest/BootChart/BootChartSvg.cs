@@ -77,7 +77,7 @@ internal static class BootChartSvg
         }
 
         // What is written last lies on top.
-        DrawGrid(stripes, span, top, y);
+        DrawGrid(stripes, rows, span, top, y);
         DrawMarkLines(stripes, boot, X, top, y);
         body.Append(stripes).Append(rows);
         double height = y + Margin;
@@ -219,7 +219,7 @@ internal static class BootChartSvg
         return [.. marks.Where(m => m.At is not null).Select(m => (m.Name, m.Label, m.At!.Value)).OrderByDescending(m => m.Value)];
     }
 
-    private static void DrawGrid(StringBuilder svg, double span, double top, double bottom)
+    private static void DrawGrid(StringBuilder svg, StringBuilder words, double span, double top, double bottom)
     {
         double step = BootScale.Step(span, 10);
         string digits = step >= 1 ? "0" : "0.###";
@@ -228,7 +228,7 @@ internal static class BootChartSvg
             double x = Left + i * step / span * (Right - Left);
             svg.Append(CultureInfo.InvariantCulture, $"<path class=\"g\" d=\"M{Number(x)} {Number(top + 16)}V{Number(bottom)}\"/>\n");
             string unit = i == 0 ? " ms" : "";
-            Text(svg, "t m n", x, top + 11, (i * step).ToString(digits, CultureInfo.InvariantCulture) + unit, "middle");
+            Text(words, "t m n d", x, top + 11, (i * step).ToString(digits, CultureInfo.InvariantCulture) + unit, "middle");
         }
     }
 
@@ -255,7 +255,7 @@ internal static class BootChartSvg
             return;
         Rectangle(svg, call.Duration is null ? "open" : "call", from, y + 4, to - from > 3 ? to - from - 0.6 : to - from, Bar, Describe(call));
         int letters = (int)((to - from - 6) / LetterWidth);
-        if (letters >= 5)
+        if (letters >= Math.Min(call.Name.Length, 10))
             Text(svg, "t i", from + 3, y + 15, BootScale.Shorten(call.Name, letters));
     }
 

@@ -43,9 +43,11 @@ internal static partial class BootTimelineReader
     {
         TimeSpan? At(BootMoment moment) => moments.TryGetValue(moment, out TimeSpan time) ? time : null;
         Console console = ReadConsole(lines);
+        // On a busy host a line may be read after what it announces: the agent speaks over two ways at once.
+        console.Bound(At(BootMoment.Hello), At(BootMoment.Ready));
         TimeSpan executed = At(BootMoment.Executed) ?? At(BootMoment.Started) ?? (lines.Count > 0 ? lines[0].At : TimeSpan.Zero);
         ImmutableArray<BootInitcall> initcalls = Place(console.Calls, executed);
-        bool live = IsLive(console.Calls);
+        bool live = console.IsFollowed || IsLive(console.Calls);
 
         TimeSpan end = lines.Count > 0 ? lines[^1].At : TimeSpan.Zero;
         foreach (TimeSpan time in moments.Values)
@@ -92,10 +94,11 @@ internal static partial class BootTimelineReader
         TimeSpan position = executed;
         void Until(string name, TimeSpan? end)
         {
-            if (end is not { } time || time < position)
+            // A moment may be noted a little earlier than the end of what was placed before it: then nothing was between them.
+            if (end is not { } time)
                 return;
-            phases.Add(new BootPhase(BootActor.Kernel, name, position, time - position));
-            position = time;
+            phases.Add(new BootPhase(BootActor.Kernel, name, position, Positive(time - position)));
+            position = time > position ? time : position;
         }
 
         // Before its first own line UML has looked at its host, and says so line by line.
@@ -177,7 +180,7 @@ internal static partial class BootTimelineReader
         return [.. placed.OrderBy(c => c.Start)];
     }
 
-    // Where the console is followed, calls that take a while arrive apart.
+    // Without a word of the console that is written at once: where lines are, calls arrive apart.
     private static bool IsLive(List<Call> calls) =>
         calls.Count < 10 || calls.GroupBy(c => c.Called).Max(g => g.Count()) < calls.Count / 2;
 
@@ -250,6 +253,8 @@ internal static partial class BootTimelineReader
             console.UnpackEnd ??= line.At;
         else if (text.StartsWith("Run ", StringComparison.Ordinal) && text.EndsWith(" as init process", StringComparison.Ordinal))
             console.UserSpace ??= line.At;
+        else if (text.EndsWith("console [stderr0] enabled", StringComparison.Ordinal))
+            console.IsFollowed |= console.Calls.Count == 0;
         else if (text.StartsWith("reboot: Power down", StringComparison.Ordinal))
             console.PowerDown ??= line.At;
         else if (text.StartsWith("Kernel panic - not syncing", StringComparison.Ordinal) && console.Panic is null)
@@ -289,6 +294,21 @@ internal static partial class BootTimelineReader
 
         public List<(string Step, TimeSpan At)> Steps { get; } = [];
 
+        public void Bound(TimeSpan? hello, TimeSpan? ready)
+        {
+            bool greeted = false;
+            UserSpace = Earlier(UserSpace, hello);
+            for (int i = 0; i < Steps.Count; i++)
+            {
+                (string step, TimeSpan at) = Steps[i];
+                // The first step after the greeting.
+                greeted |= step == "order";
+                Steps[i] = (step, Earlier(at, greeted ? ready : hello) ?? at);
+            }
+        }
+
+        private static TimeSpan? Earlier(TimeSpan? time, TimeSpan? bound) => time is { } known && bound is { } limit && limit < known ? limit : time;
+
         public TimeSpan? LastBefore { get; set; }
 
         public TimeSpan? LookedAtHost { get; set; }
@@ -298,6 +318,8 @@ internal static partial class BootTimelineReader
         public TimeSpan? UnpackEnd { get; set; }
 
         public TimeSpan? UserSpace { get; set; }
+
+        public bool IsFollowed { get; set; }
 
         public TimeSpan? PowerDown { get; set; }
 

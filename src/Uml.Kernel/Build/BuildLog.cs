@@ -9,7 +9,7 @@ internal sealed partial class BuildLog : IDisposable
     private readonly StreamWriter _file;
     private readonly IProgress<KernelProgress>? _progress;
     private readonly string _stage;
-    private readonly int _expected;
+    private readonly int? _expected;
     private readonly TimeProvider _clock;
     private readonly long _begun;
     private readonly Lock _lock = new();
@@ -19,10 +19,10 @@ internal sealed partial class BuildLog : IDisposable
     /// <summary>Begins a log.</summary>
     /// <param name="path">Its file; one that is there is replaced.</param>
     /// <param name="stage">What is being built.</param>
-    /// <param name="expected">How many files are expected to be compiled.</param>
+    /// <param name="expected">How many files are expected to be compiled, where that is known.</param>
     /// <param name="progress">Told how far it is.</param>
     /// <param name="clock">The clock.</param>
-    public BuildLog(string path, string stage, int expected, IProgress<KernelProgress>? progress, TimeProvider? clock = null)
+    public BuildLog(string path, string stage, int? expected, IProgress<KernelProgress>? progress, TimeProvider? clock = null)
     {
         _file = new StreamWriter(path) { AutoFlush = true };
         Path = path;
@@ -31,7 +31,7 @@ internal sealed partial class BuildLog : IDisposable
         _progress = progress;
         _clock = clock ?? TimeProvider.System;
         _begun = _clock.GetTimestamp();
-        _total = expected;
+        _total = expected ?? 0;
     }
 
     public string Path { get; }
@@ -76,8 +76,14 @@ internal sealed partial class BuildLog : IDisposable
             return;
         }
 
+        if (_expected is not { } expected)
+        {
+            _progress?.Report(new KernelProgress($"building {_stage}") { FilesDone = Compiled });
+            return;
+        }
+
         // An estimate that turns out too low grows ahead of the count, so that it never says that all is done before it is.
-        _total = Math.Max(_total, Compiled + Math.Max(1, _expected / 50));
+        _total = Math.Max(_total, Compiled + Math.Max(1, expected / 50));
         TimeSpan elapsed = _clock.GetElapsedTime(_begun);
         const int enough = 20;
         TimeSpan? left = Compiled >= enough && elapsed > TimeSpan.FromSeconds(3) ? elapsed / Compiled * (_total - Compiled) : null;
@@ -88,6 +94,6 @@ internal sealed partial class BuildLog : IDisposable
     [GeneratedRegex(@"^  (?<what>[A-Z]+)( \[M\])?\s+(?<file>\S+)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
     private static partial Regex Step();
 
-    [GeneratedRegex(@"(^|\s)(fatal )?error:|^make(\[\d+\])?: \*\*\* (No rule|No targets|missing)|^\S*(Makefile|Kconfig|Kbuild)\S*:\d+: \*\*\*", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^\S+:(\d+:)* (fatal )?error: |^make(\[\d+\])?: \*\*\* (No rule|No targets|missing)|^\S*(Makefile|Kconfig|Kbuild)\S*:\d+: \*\*\*", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
     private static partial Regex Error();
 }

@@ -6,12 +6,16 @@ internal static class BuildRoot
     /// <summary>Whether make can work in a path: no blanks, colons, and nothing that a shell, make or the compiler reads as something else.</summary>
     public static bool IsSuitable(string path) => path.All(c => char.IsLetterOrDigit(c) || c is '/' or '.' or '_' or '-' or '+' or '@');
 
-    /// <summary>The store's own directory, or where its path will not do, one of this user's below the temporary directories.</summary>
+    /// <summary>
+    /// The store's own directory, without symbolic links, which make would resolve and which would stand in the kernel then; or where its path will not do, one of this user's below the temporary
+    /// directories.
+    /// </summary>
     /// <exception cref="KernelException">There is none.</exception>
     public static string Choose(string storeRoot, Func<string, string?> variable, string reference)
     {
-        if (IsSuitable(storeRoot))
-            return storeRoot;
+        string real = Native.RealPath(storeRoot);
+        if (IsSuitable(real))
+            return real;
         string problem = $"{storeRoot} has a character in its path that the kernel's makefiles cannot work with";
         foreach (string? temporary in (string?[])["/var/tmp", variable("TMPDIR"), "/tmp"])
         {
@@ -19,7 +23,7 @@ internal static class BuildRoot
                 continue;
             string directory = Path.Combine(temporary, $"uml-build-{Native.UserId}");
             if (StoreRoot.ProblemWithPrivate(directory) is not { } other)
-                return directory;
+                return Native.RealPath(directory);
             problem += $", {directory} {other}";
         }
 

@@ -86,15 +86,16 @@ internal sealed record BuildTool(string Name, string Package)
 
     /// <summary>Finds out what is missing, and says all of it at once.</summary>
     /// <param name="tools">What is needed.</param>
-    /// <param name="path">The search path for programs.</param>
+    /// <param name="host">The machine.</param>
     /// <param name="reference">For the error.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="KernelException">Something is missing.</exception>
-    public static async Task CheckAsync(IReadOnlyCollection<BuildTool> tools, string? path, string reference, CancellationToken cancellationToken)
+    public static async Task CheckAsync(IReadOnlyCollection<BuildTool> tools, HostTools host, string reference, CancellationToken cancellationToken)
     {
+        string? path = host.Variable("PATH");
         BuildTool[] missing = [.. tools.Where(t => !t.IsHeader && Find(t.Name, path) is null)];
         if (Find(tools.First().Name, path) is { } compiler)
-            missing = [.. missing, .. await MissingHeadersAsync(compiler, [.. tools.Where(t => t.IsHeader)], cancellationToken)];
+            missing = [.. missing, .. await MissingHeadersAsync(compiler, [.. tools.Where(t => t.IsHeader)], host, cancellationToken)];
         if (missing.Length == 0)
             return;
         string packages = string.Join(' ', missing.Select(t => t.Package).Distinct(StringComparer.Ordinal));
@@ -108,25 +109,26 @@ internal sealed record BuildTool(string Name, string Package)
         program.Contains('/', StringComparison.Ordinal) ? File.Exists(program) && Native.IsExecutable(program) ? Path.GetFullPath(program) : null : ExternalProgram.Find(program, path ?? "");
 
     // The compiler knows its directories. Most of the time all are there, and asking once is enough.
-    private static async Task<IEnumerable<BuildTool>> MissingHeadersAsync(string compiler, BuildTool[] headers, CancellationToken cancellationToken)
+    private static async Task<IEnumerable<BuildTool>> MissingHeadersAsync(string compiler, BuildTool[] headers, HostTools host, CancellationToken cancellationToken)
     {
-        if (await HasHeadersAsync(compiler, headers, cancellationToken))
+        if (await HasHeadersAsync(compiler, headers, host, cancellationToken))
             return [];
         List<BuildTool> missing = [];
         foreach (BuildTool header in headers)
         {
-            if (!await HasHeadersAsync(compiler, [header], cancellationToken))
+            if (!await HasHeadersAsync(compiler, [header], host, cancellationToken))
                 missing.Add(header);
         }
 
         return missing;
     }
 
-    private static async Task<bool> HasHeadersAsync(string compiler, BuildTool[] headers, CancellationToken cancellationToken)
+    private static async Task<bool> HasHeadersAsync(string compiler, BuildTool[] headers, HostTools host, CancellationToken cancellationToken)
     {
         ExternalResult result = await new ExternalProgram(compiler)
         {
             Arguments = ["-E", .. headers.SelectMany(h => (string[])["-include", h.Name]), "-x", "c", "/dev/null", "-o", "/dev/null"],
+            Environment = BuildEnvironment.Create(host.Variable),
             ThrowsOnFailure = false,
         }.RunAsync(cancellationToken);
         return result.ExitCode == 0;

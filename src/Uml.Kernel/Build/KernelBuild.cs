@@ -14,13 +14,11 @@ namespace Uml.CI;
 internal sealed class KernelBuild(
     KernelReference reference, KernelBuildOptions options, HostTools host, SourceCache sources, string buildRoot, string logRoot, string temporary)
 {
-    private const long ObjectsSize = 500_000_000, DebugObjectsSize = 4_000_000_000;
-    private const string DebugFragment = """
-        # debug-info: debug information for debuggers, in a file of its own.
-        CONFIG_DEBUG_KERNEL=y
-        CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT=y
-        CONFIG_DEBUG_INFO_REDUCED=n
-        CONFIG_GDB_SCRIPTS=n
+    private const long ObjectsSize = 500_000_000, DebugObjectsSize = 2_500_000_000;
+    private const string NoDebugFragment = """
+        # no-debug-info: no information for debuggers, which would double the time that a build takes.
+        CONFIG_DEBUG_INFO_NONE=y
+        CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT=n
         """;
 
     private string Name => reference.ToString();
@@ -49,8 +47,8 @@ internal sealed class KernelBuild(
         ImmutableArray<ConfigurationFragment> fragments = Fragments(profiles, own, settings, version?.Version ?? new Version(999, 0), checkVersion: version is not null);
         MergedConfiguration wanted = MergedConfiguration.Merge(fragments, settings, version?.Version ?? new Version(999, 0));
         bool patches = KernelProfile.Patches.Any(p => p.Profiles.IsEmpty || p.Profiles.Any(profiles.Contains));
-        await BuildTool.CheckAsync(BuildTool.For(wanted, options.Compiler, debian ? "source.tar.xz" : source, patches), host.Variable("PATH"), Name, cancellationToken);
-        BuildRoot.RequireSpace(buildRoot, options.DebugInformation ? DebugObjectsSize : ObjectsSize, Name);
+        await BuildTool.CheckAsync(BuildTool.For(wanted, options.Compiler, debian ? "source.tar.xz" : source, patches), host, Name, cancellationToken);
+        BuildRoot.RequireSpace(buildRoot, options.NoDebugInformation ? ObjectsSize : DebugObjectsSize, Name);
 
         CompilerIdentity identity = await CompilerIdentity.ReadAsync(options.Compiler, host, Name, cancellationToken);
         KernelTree tree = debian ? await sources.OpenDebianAsync(source, temporary, options.Refresh, cancellationToken)
@@ -81,7 +79,7 @@ internal sealed class KernelBuild(
             return await BuildFreshAsync(plan, built, logFile, cancellationToken);
 
         // A tree under development: what the last build made is still good for most of the next.
-        string key = BuildInputs.HashOf([plan.Tree.Directory, .. plan.Profiles, .. options.Fragments, .. options.Settings, plan.Compiler, options.DebugInformation.ToString()])[..32];
+        string key = BuildInputs.HashOf([plan.Tree.Directory, .. plan.Profiles, .. options.Fragments, .. options.Settings, plan.Compiler, options.NoDebugInformation.ToString()])[..32];
         string kept = Path.Combine(buildRoot, "objects", key);
         Directory.CreateDirectory(Path.Combine(buildRoot, "locks"));
         using FileLock mine = await FileLock.TakeAsync(
@@ -138,8 +136,8 @@ internal sealed class KernelBuild(
         ImmutableArray<string> profiles, ImmutableArray<ConfigurationFragment> own, ConfigurationLine[] settings, Version version, bool checkVersion)
     {
         ImmutableArray<ConfigurationFragment> fragments = MergedConfiguration.FragmentsOf(profiles, checkVersion ? version : null);
-        if (options.DebugInformation)
-            fragments = fragments.Add(ConfigurationFragment.Parse("debug-info.config", DebugFragment));
+        if (options.NoDebugInformation)
+            fragments = fragments.Add(ConfigurationFragment.Parse("no-debug-info.config", NoDebugFragment));
         fragments = [.. fragments, .. own];
         return settings.Length == 0
             ? fragments

@@ -34,8 +34,8 @@ internal sealed class KernelMake(BuildPlan plan, HostTools host, IProgress<Kerne
         progress?.Report(new KernelProgress($"configuring {stage}"));
         string configuration = await ConfigureAsync(objects, logFile, cancellationToken);
 
-        int estimate = again ? 0 : expected(configuration) ?? ObjectCount.Estimate(plan.Tree.Directory, KernelConfiguration.Parse(configuration));
-        progress?.Report(new KernelProgress($"building {stage}") { FilesDone = 0, FilesTotal = estimate == 0 ? null : estimate });
+        int? estimate = again ? null : expected(configuration) ?? ObjectCount.Estimate(plan.Tree.Directory, KernelConfiguration.Parse(configuration));
+        progress?.Report(new KernelProgress($"building {stage}") { FilesDone = 0, FilesTotal = estimate });
         using (BuildLog log = new(logFile, stage, estimate, progress))
         {
             await MakeAsync(objects, log, [$"-j{plan.Jobs.ToString(CultureInfo.InvariantCulture)}", "all"], cancellationToken);
@@ -67,6 +67,10 @@ internal sealed class KernelMake(BuildPlan plan, HostTools host, IProgress<Kerne
     private async Task MakeAsync(string objects, BuildLog log, ImmutableArray<string> arguments, CancellationToken cancellationToken)
     {
         string map = $"-ffile-prefix-map={plan.Tree.Directory}/= -ffile-prefix-map={objects}=.";
+
+        // Objects that count know where their counts go, and have a stamp that is the time unless there is a seed.
+        if (plan.Configuration.Asks("GCOV"))
+            map += $" -frandom-seed=uml -fprofile-dir={GcovNotes.Directory} -fprofile-prefix-path={objects}";
         ExternalProgram make = new("/bin/sh")
         {
             // One stream, so that the log has errors where they came.
@@ -146,7 +150,7 @@ internal sealed class KernelMake(BuildPlan plan, HostTools host, IProgress<Kerne
         {
             string target = Path.Combine(built, "gcov", Path.GetRelativePath(objects, note));
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Copy(note, target);
+            File.WriteAllBytes(target, GcovNotes.WithoutPath(File.ReadAllBytes(note), objects));
         }
     }
 

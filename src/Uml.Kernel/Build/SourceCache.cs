@@ -29,7 +29,7 @@ internal sealed class SourceCache(string root, HostTools host, string reference,
     /// <summary>A kernel tree, or a git work tree, where it is.</summary>
     public async Task<KernelTree> OpenTreeAsync(string path, CancellationToken cancellationToken)
     {
-        string directory = Path.TrimEndingDirectorySeparator(new DirectoryInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? path);
+        string directory = Native.RealPath(path);
         KernelSourceVersion version = KernelSourceVersion.Read(directory) ?? throw NoKernel(path);
         progress?.Report(new KernelProgress($"reading the source in {path}"));
         GitTree? git = await GitTree.OpenAsync(directory, host, cancellationToken);

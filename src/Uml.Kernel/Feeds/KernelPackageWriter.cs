@@ -5,6 +5,7 @@ using System.Text.Json;
 using NuGet.Common;
 using NuGet.Frameworks;
 using NuGet.Packaging;
+using NuGet.Packaging.Core;
 using NuGet.Packaging.Licenses;
 using NuGet.Packaging.Rules;
 using NuGet.Versioning;
@@ -27,6 +28,12 @@ public sealed record KernelPackOptions
 
     /// <summary>Whether the debug symbols are packed too, where the kernel has them.</summary>
     public bool Symbols { get; init; } = true;
+
+    /// <summary>
+    /// A tarball to copy beside the packages: the kernel's source, which its licence wants to be published with it
+    /// (<see cref="KernelStore.FindSource"/>). Null for none.
+    /// </summary>
+    public string? Source { get; init; }
 
     /// <summary>Told what happens.</summary>
     public IProgress<KernelProgress>? Progress { get; init; }
@@ -78,7 +85,8 @@ public static class KernelPackageWriter
         }
     }
 
-    private static KernelRecord ReadRecord(string directory)
+    /// <summary>Reads the record in a kernel's directory.</summary>
+    internal static KernelRecord ReadRecord(string directory)
     {
         string path = Path.Combine(directory, KernelRecord.FileName);
         try
@@ -146,7 +154,33 @@ public static class KernelPackageWriter
         List<string> written = [WritePackage(directory, id, version, record, files, $"{summary}: a kernel that runs as an ordinary process, for tests.", Readme(record, id, version.ToNormalizedString(), profiles), options, cancellationToken)];
         if (options.Symbols && File.Exists(Path.Combine(directory, DebugName)))
             written.Add(WritePackage(directory, id + SymbolsSuffix, version, record, [DebugName, "COPYING"], $"Debug symbols of {summary}.", SymbolsReadme(id, version.ToNormalizedString()), options, cancellationToken));
+        if (options.Source is { } source)
+            written.Add(CopySource(source, record, options));
         return written;
+    }
+
+    private static string CopySource(string source, KernelRecord record, KernelPackOptions options)
+    {
+        // "linux-source-7.3 7.3~rc7-1~exp1" says more than the tarball's own name, which every version of the package has.
+        string extension = Path.GetFileName(source) is var name && name.IndexOf(".tar", StringComparison.Ordinal) is >= 0 and var at ? name[at..] : "";
+        string target = Path.Combine(options.OutputDirectory, record.Source.Name.Replace(' ', '_').Replace('/', '_'));
+        if (!target.EndsWith(extension, StringComparison.Ordinal))
+            target += extension;
+        options.Progress?.Report(new KernelProgress($"copying {Path.GetFileName(target)}"));
+        if (KernelStore.HashOf(source) != record.Source.Sha256)
+            throw new KernelException($"{source} is not the source that the kernel was built from: its SHA-256 is not the {record.Source.Sha256} of {KernelRecord.FileName}.");
+        string temporary = $"{target}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            File.Copy(source, temporary);
+            File.Move(temporary, target, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+
+        return Path.GetFullPath(target);
     }
 
     private static string WritePackage(
@@ -193,6 +227,11 @@ public static class KernelPackageWriter
             Check(temporary, name);
             cancellationToken.ThrowIfCancellationRequested();
             File.Move(temporary, target, overwrite: true);
+        }
+        catch (PackagingException e)
+        {
+            // Modules whose names differ in case alone, say, which a package cannot hold.
+            throw new KernelException($"{name} cannot be written: {OneLine.Of(e)}", e);
         }
         finally
         {

@@ -1,0 +1,49 @@
+namespace Uml.CI.Profiles.Tests;
+
+/// <summary>The profiles <c>debug</c>, <c>kunit</c> and <c>smp</c>, in one kernel.</summary>
+public sealed class DebugTests(Kernels kernels)
+{
+    private const string Crash = "mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; echo $0 > /sys/kernel/debug/provoke-crash/DIRECT; dmesg";
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("SLAB_LINEAR_OVERFLOW", "BUG: KASAN: slab-out-of-bounds in lkdtm_SLAB_LINEAR_OVERFLOW")]
+    [InlineData("READ_AFTER_FREE", "BUG: KASAN: slab-use-after-free in lkdtm_READ_AFTER_FREE")]
+    [InlineData("ARRAY_BOUNDS", "UBSAN: array-index-out-of-bounds")]
+    public async Task A_planted_mistake_is_caught(string mistake, string report)
+    {
+        await using Guest guest = await StartAsync();
+        ExecResult result = await guest.ExecAsync(["sh", "-c", Crash, mistake], Cancel);
+        Assert.Contains(report, result.StandardOutput, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Wrong_locking_is_reported()
+    {
+        await using Guest guest = await StartAsync();
+        ExecResult result = await guest.ExecAsync(["sh", "-c", Crash, "SPINLOCKUP"], Cancel);
+        Assert.Contains("lkdtm_SPINLOCKUP", result.StandardOutput, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Unit_tests_run_and_their_results_come_out()
+    {
+        await using Guest guest = await StartAsync("kunit.filter_glob=example*");
+        ExecResult result = await guest.ExecAsync(["sh", "-c", "mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; cat /sys/kernel/debug/kunit/example/results"], Cancel);
+        Assert.Contains("KTAP version 1", result.StandardOutput, StringComparison.Ordinal);
+        Assert.Matches(@"ok 1 example_simple_test", result.StandardOutput);
+        Assert.Matches(@"# example: pass:\d+ fail:0", result.StandardOutput);
+    }
+
+    [Fact]
+    public async Task All_CPUs_are_there()
+    {
+        await using Guest guest = await StartAsync(configure: b => b.WithCpus(2));
+        ExecResult result = await guest.ExecAsync(["sh", "-c", "nproc; grep -c ^processor /proc/cpuinfo; uname -v"], Cancel);
+        Assert.Matches("^2\n2\n#1 SMP ", result.StandardOutput);
+    }
+
+    private Task<Guest> StartAsync(string kunit = "kunit.enable=0", Func<GuestBuilder, GuestBuilder>? configure = null) =>
+        kernels.StartAsync(Kernels.Debug, b => (configure ?? (x => x))(b.WithMemory("1G").WithKernelArguments(kunit)));
+}

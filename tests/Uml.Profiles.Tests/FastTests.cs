@@ -1,0 +1,61 @@
+namespace Uml.CI.Profiles.Tests;
+
+/// <summary>The profile <c>fast</c>, and what holds for every kernel that is built.</summary>
+public sealed class FastTests(Kernels kernels)
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_kernel_from_source_boots()
+    {
+        BuiltKernel built = await kernels.BuildAsync(Kernels.Fast);
+        Assert.Equal("7.3", built.Kernel.Version.ToString());
+        Assert.Equal(["fast"], built.Record.Profiles);
+        Assert.StartsWith("linux-source-7.3 7.3", built.Record.Source.Name, StringComparison.Ordinal);
+        await using Guest guest = await kernels.StartAsync(Kernels.Fast);
+        ExecResult result = await guest.ExecAsync(["uname", "-r"], Cancel);
+        Assert.Equal(built.Kernel.Release + "\n", result.StandardOutput);
+        Assert.Empty(kernels.Store.Verify(kernels.Store.List().Single(k => k.Sha256 == built.Kernel.Sha256)));
+    }
+
+    [Fact]
+    public async Task A_kernel_tells_nothing_of_where_it_was_built()
+    {
+        BuiltKernel built = await kernels.BuildAsync(Kernels.Fast);
+        foreach (string file in Directory.EnumerateFiles(built.Directory, "*", SearchOption.AllDirectories))
+        {
+            byte[] content = await File.ReadAllBytesAsync(file, Cancel);
+            foreach (string word in (string[])[kernels.Store.Root, Environment.MachineName + "\0", "(" + Environment.UserName + "@", "/sources/" + built.Record.Source.Sha256])
+                Assert.True(content.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(word)) < 0, $"{file} holds '{word}'");
+        }
+    }
+
+    [Fact]
+    public async Task Built_again_elsewhere_the_bytes_are_equal()
+    {
+        BuiltKernel first = await kernels.BuildAsync(Kernels.Fast);
+        string directory = Path.Combine(Path.GetTempPath(), $"uml-again-{Guid.NewGuid():N}");
+        string sources = Path.Combine(directory, "sources");
+        Directory.CreateDirectory(sources);
+        try
+        {
+            // The source is not downloaded again, but unpacked again, to another place; and no compiler's results are taken from a cache.
+            string hash = first.Record.Source.Sha256!;
+            string here = Path.Combine(kernels.Store.Root, "sources");
+            File.Copy(Path.Combine(here, "debian-7.3.json"), Path.Combine(sources, "debian-7.3.json"));
+            foreach (string tarball in Directory.EnumerateFiles(here, hash + ".tar*"))
+                File.CreateSymbolicLink(Path.Combine(sources, Path.GetFileName(tarball)), tarball);
+            HostTools host = new() { Variable = name => name == "CCACHE_DISABLE" ? "1" : Environment.GetEnvironmentVariable(name) };
+            BuiltKernel second = await new KernelStore(directory, host).BuildAsync(Kernels.Fast, new KernelBuildOptions { Jobs = 3 }, Cancel);
+            Assert.False(second.WasPresent);
+            Assert.Equal(first.Record.Inputs, second.Record.Inputs);
+
+            // Both say when they came into their store.
+            Assert.Equal(["kernel.json"], DirectoryComparison.Differences(first.Directory, second.Directory));
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using System.Collections.Concurrent;
+using Uml.CI.Profiles.Tests;
+
+[assembly: AssemblyFixture(typeof(Kernels))]
+
+namespace Uml.CI.Profiles.Tests;
+
+/// <summary>
+/// The kernels of these tests, each built once into this user's own store, so that the next run finds it there. Two profiles in one
+/// kernel wherever they go together: a kernel takes minutes.
+/// </summary>
+public sealed class Kernels
+{
+    /// <summary>The default kernel.</summary>
+    public const string Fast = "debian-source:7.3#fast";
+
+    /// <summary>Everything that finds mistakes, the unit tests, and several CPUs.</summary>
+    public const string Debug = "debian-source:7.3#debug,kunit,smp";
+
+    /// <summary>Counts of what ran, and virtual time.</summary>
+    public const string Coverage = "debian-source:7.3#coverage,timetravel";
+
+    private readonly ConcurrentDictionary<string, Lazy<Task<BuiltKernel>>> _built = new(StringComparer.Ordinal);
+
+    /// <summary>The store of this user.</summary>
+    public KernelStore Store { get; } = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>Builds a kernel, or finds it; skips the test where the tools for that are missing.</summary>
+    public async Task<BuiltKernel> BuildAsync(string reference)
+    {
+        // The first to ask builds, for all: one test's end must not take the kernel away from another.
+        Lazy<Task<BuiltKernel>> build = _built.GetOrAdd(
+            reference, r => new Lazy<Task<BuiltKernel>>(() => Store.BuildAsync(r, new KernelBuildOptions { Progress = new Progress() }, CancellationToken.None)));
+        try
+        {
+            return await build.Value.WaitAsync(Cancel);
+        }
+        catch (KernelException e) when (e.Problem == KernelProblem.Unavailable && Environment.GetEnvironmentVariable("UML_REQUIRED") != "1")
+        {
+            Assert.Skip(e.Message);
+            throw;
+        }
+    }
+
+    /// <summary>Starts a guest on a kernel, and counts it.</summary>
+    public async Task<Guest> StartAsync(string reference, Func<GuestBuilder, GuestBuilder>? configure = null)
+    {
+        BuiltKernel kernel = await BuildAsync(reference);
+        GuestBuilder builder = new GuestBuilder().WithKernel(kernel.Reference.ToString()).WithMemory("512M").WithBootTimeout(TimeSpan.FromMinutes(3)).WithCommandTimeout(TimeSpan.FromMinutes(5));
+        Guest guest = await (configure ?? (b => b))(builder).StartAsync(Cancel);
+        BootCount.Record();
+        return guest;
+    }
+
+    /// <summary>Warnings and stages in the test's output, so that a slow run tells what it did.</summary>
+    private sealed class Progress : IProgress<KernelProgress>
+    {
+        private string _stage = "";
+
+        public void Report(KernelProgress value)
+        {
+            if (value.Stage == _stage)
+                return;
+            _stage = value.Stage;
+            TestContext.Current.SendDiagnosticMessage("{0}", value.Stage);
+        }
+    }
+}
