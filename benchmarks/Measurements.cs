@@ -20,12 +20,17 @@ internal sealed class Measurements(string kernelReference, int runs, string? cli
 
         Statistics floorBoot = await Statistics.MeasureAsync(runs, async () => (await _floor.BootAsync()).Hello);
         await Print(output, new Line("start to first result, host root", "ms", await FirstResult(GuestRoot.Host, "/bin/true"), "trivial init", floorBoot));
+        // The agent is the one program an empty root holds; as anything but PID 1 it says how it is used, and ends.
+        await Print(output, new Line("start to first result, empty root", "ms", await FirstResult(GuestRoot.Empty, "/init"), "trivial init", floorBoot));
         await Print(output, new Line("start to ready, empty root", "ms", await Ready(GuestRoot.Empty), "trivial init", floorBoot));
         await Print(output, await TeardownAsync());
         await Print(output, await RoundTripAsync());
         await Print(output, await ThroughputAsync());
-        await Print(output, await MemoryAsync());
-        Line rate = await RateAsync();
+        await Print(output, await MemoryAsync(GuestRoot.Host, "host root"));
+        await Print(output, await MemoryAsync(GuestRoot.Empty, "empty root"));
+        await Print(output, await MemoryOfManyAsync());
+        await Print(output, await RateAsync(GuestRoot.Empty, "/init", "empty root"));
+        Line rate = await RateAsync(GuestRoot.Host, "/bin/true", "host root");
         await Print(output, rate);
         var tests = new TestRuns(kernelReference, runs);
         await Print(output, await tests.FreshGuestsAsync(rate.Ours));
@@ -127,28 +132,57 @@ internal sealed class Measurements(string kernelReference, int runs, string? cli
         }
     }
 
-    private async Task<Line> MemoryAsync()
+    private async Task<Line> MemoryAsync(GuestRoot root, string name)
     {
         Statistics ours = await Statistics.MeasureAsync(runs, async () =>
         {
-            await using Guest guest = await Builder(GuestRoot.Host).StartAsync();
-            await guest.ExecAsync(["/bin/true"]);
+            await using Guest guest = await Builder(root).StartAsync();
+            await guest.ExecAsync([root == GuestRoot.Empty ? "/init" : "/bin/true"]);
             return FloorGuest.ProportionalMegabytes(guest.ProcessId);
         });
         Statistics floor = await Statistics.MeasureAsync(runs, async () => (await _floor.BootAsync()).Memory);
-        return new Line("memory of an idle guest (PSS)", "MB", ours, "trivial init", floor);
+        return new Line($"memory of an idle guest (PSS), {name}", "MB", ours, "trivial init", floor);
     }
 
-    private async Task<Line> RateAsync()
+    /// <summary>Guests share the pages of the kernel's executable: the second costs less than the first.</summary>
+    private async Task<Line> MemoryOfManyAsync()
+    {
+        const int Guests = 8;
+        var alone = new List<double>();
+        Statistics ours = await Statistics.MeasureAsync(runs, async () =>
+        {
+            var guests = new List<Guest>();
+            try
+            {
+                for (int i = 0; i < Guests; i++)
+                {
+                    guests.Add(await Builder(GuestRoot.Host).StartAsync());
+                    await guests[i].ExecAsync(["/bin/true"]);
+                    if (i == 0)
+                        alone.Add(FloorGuest.ProportionalMegabytes(guests[0].ProcessId));
+                }
+
+                return guests.Sum(g => FloorGuest.ProportionalMegabytes(g.ProcessId)) / Guests;
+            }
+            finally
+            {
+                foreach (Guest guest in guests)
+                    await guest.DisposeAsync();
+            }
+        });
+        return new Line($"memory per guest, {Guests} idle (PSS)", "MB", ours, "the first, alone", new Statistics([.. alone]));
+    }
+
+    private async Task<Line> RateAsync(GuestRoot root, string program, string name)
     {
         const int Guests = 8;
         Statistics ours = await Statistics.MeasureAsync(runs, () => Rate(async () =>
         {
-            await using Guest guest = await Builder(GuestRoot.Host).StartAsync();
-            await guest.ExecAsync(["/bin/true"]);
+            await using Guest guest = await Builder(root).StartAsync();
+            await guest.ExecAsync([program]);
         }));
         Statistics floor = await Statistics.MeasureAsync(runs, () => Rate(() => _floor.BootAsync()));
-        return new Line("complete guests, two in parallel", "guests/s", ours, "trivial init", floor);
+        return new Line($"complete guests, two in parallel, {name}", "guests/s", ours, "trivial init", floor);
 
         static async Task<double> Rate(Func<Task> one)
         {

@@ -12,6 +12,9 @@ internal sealed record HostTools
     /// <summary>Lines added to the private apt configuration.</summary>
     public string AptConfiguration { get; init; } = "";
 
+    /// <summary>Where .NET is installed; null to look for it.</summary>
+    public IReadOnlyList<string>? DotNetRoots { get; init; }
+
     public bool IsX64 { get; init; } = RuntimeInformation.OSArchitecture == Architecture.X64;
 
     /// <summary>Finds a program or says which package has it.</summary>

@@ -33,9 +33,6 @@ public sealed partial record KernelReference
     /// <summary>The package of kernels that a bare version stands for; those of a profile add its name.</summary>
     public const string DefaultPackageId = "Uml.Kernel.Image";
 
-    /// <summary>What the ID of a package with the debug symbols of another ends with.</summary>
-    internal const string SymbolsSuffix = ".Symbols";
-
     /// <summary>The profile that is meant where none is named.</summary>
     public const string DefaultProfile = "fast";
 

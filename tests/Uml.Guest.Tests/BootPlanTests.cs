@@ -67,6 +67,32 @@ public sealed class BootPlanTests
     }
 
     [Fact]
+    public void Virtual_time_and_coverage_need_a_kernel_that_has_them()
+    {
+        using var directory = new TemporaryDirectory();
+        string plain = directory["plain"], able = directory["able"];
+        File.WriteAllText(plain, "Linux version 7.3.0");
+        File.WriteAllText(able, new string('x', (1 << 20) - 3) + "time-travel=ext:[ID:]/path\0 a.gcda\0");
+        GuestOptions options = new GuestBuilder().WithVirtualTime().WithCoverage(directory["counts"]).Options;
+
+        BootPlan plan = BootPlan.Create(options, Kernel with { ExecutablePath = able }, Host);
+        Assert.True(plan.Start.VirtualTime);
+        Assert.Contains("time-travel=ext:clock", plan.Start.Arguments);
+        Assert.Contains($"GCOV_PREFIX={directory["counts"]}", plan.Start.Environment);
+        Assert.Equal([directory["counts"]], plan.Start.WritePaths);
+
+        Refused(options with { CoverageDirectory = null }, "timetravel");
+        Refused(options with { VirtualTime = false }, "coverage");
+        Refused(options with { Cpus = 2 }, "1 CPU");
+
+        void Refused(GuestOptions refused, string words)
+        {
+            GuestKernel kernel = Kernel with { ExecutablePath = refused.Cpus > 1 ? able : plain, IsSmp = true };
+            Assert.Contains(words, Assert.Throws<ArgumentException>(() => BootPlan.Create(refused, kernel, Host)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Options_that_make_no_sense_are_named()
     {
         Refused(b => b.WithMemory("64M"), "64M of memory is too little");

@@ -60,7 +60,9 @@ public sealed class GuestOptionsTests
         null when type == typeof(TimeSpan?) => TimeSpan.FromSeconds(1),
         null when type == typeof(DateTimeOffset?) => DateTimeOffset.UnixEpoch,
         null when type == typeof(KernelResolveOptions) => new KernelResolveOptions { Offline = true },
+        null when type == typeof(BootTrace) => new BootTrace(followsLog: false),
         null when type == typeof(Action<KernelLogLine>) => (Action<KernelLogLine>)(_ => { }),
+        null when type == typeof(BootTrace) => new BootTrace(followsLog: false),
         _ => throw new InvalidOperationException($"{type} is new: what is another value of it?"),
     };
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.IO.Compression;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.RegularExpressions;
 using Xunit;
@@ -642,6 +643,59 @@ public sealed class PackagedKernelTests : IDisposable
         Assert.Contains("its signature is not what NuGet's settings ask for (NU30", e.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', e.Message);
         HasNothing();
+    }
+
+    [Fact]
+    public async Task A_package_of_a_trusted_signer_is_taken_and_its_signature_is_no_content()
+    {
+        UseFolder("7.3.4");
+        string unsigned = (await PullAsync("7.3")).ContentHash!;
+        using RSA key = RSA.Create(2048);
+        CertificateRequest request = new("CN=Kernel Tests", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.3")], critical: true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
+        using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(30));
+        _scratch.Write("signer.pfx", certificate.Export(X509ContentType.Pfx, "secret"), executable: false);
+        ExternalResult sign = await new ExternalProgram(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? ExternalProgram.Find("dotnet", Environment.GetEnvironmentVariable("PATH"))!)
+        {
+            Arguments = ["nuget", "sign", Path.Combine(Folder, Id + ".7.3.4.nupkg"), "--certificate-path", _scratch["signer.pfx"], "--certificate-password", "secret"],
+            ThrowsOnFailure = false,
+        }.RunAsync(Cancelled);
+        Assert.True(sign.ExitCode == 0, sign.StandardOutput + sign.StandardError);
+
+        string settings = TestFeed.ConfigOf($"""<add key="folder" value="{Folder}" />""", """
+            <trustedSigners>
+              <author name="tests"><certificate fingerprint="PRINT" hashAlgorithm="SHA256" allowUntrustedRoot="true" /></author>
+            </trustedSigners>
+            """).Replace("<config>", """<config><add key="signatureValidationMode" value="require" />""", StringComparison.Ordinal);
+        Configure(settings.Replace("PRINT", new string('0', 64), StringComparison.Ordinal));
+        KernelException e = await Fails("7.3", Options() with { Refresh = true });
+        Assert.Contains("its signature is not what NuGet's settings ask for (NU3034", e.Message, StringComparison.Ordinal);
+
+        Configure(settings.Replace("PRINT", certificate.GetCertHashString(HashAlgorithmName.SHA256), StringComparison.Ordinal));
+        UnixFiles.DeleteTree(_scratch["store"]);
+        Assert.Equal(unsigned, (await PullAsync("7.3")).ContentHash);
+
+        // Changed after it was signed.
+        using (ZipArchive archive = ZipFile.Open(Path.Combine(Folder, Id + ".7.3.4.nupkg"), ZipArchiveMode.Update))
+            archive.CreateEntry("more.txt");
+        e = await Fails("7.3", Options() with { Refresh = true });
+        Assert.Contains("NU3008", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_is_packed_here_is_pulled_as_it_was()
+    {
+        string built = BuiltKernelDirectory.Write(_scratch);
+        await KernelPackageWriter.WriteAsync(built, new KernelPackOptions { OutputDirectory = Folder }, Cancelled);
+        UseFolder();
+        GuestKernel kernel = await PullAsync("7.9#debug");
+        Assert.Equal("7.9.3", kernel.PackageVersion);
+        string directory = Path.GetDirectoryName(kernel.ExecutablePath)!;
+        foreach (string file in Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(directory, f)).Where(f => f is not ("kernel.json" or "manifest.json")))
+            Assert.Equal(KernelStore.HashOf(Path.Combine(built, file)), KernelStore.HashOf(Path.Combine(directory, file)));
+        Assert.Equal(Path.Combine(directory, "modules/7.9.3-tiny"), kernel.ModulesDirectory);
+        Assert.True(File.Exists(Path.Combine(directory, "build.json")) && File.Exists(Path.Combine(directory, "COPYING")));
     }
 
     [Theory]

@@ -208,6 +208,28 @@ public sealed class KernelCases : GuestTest
 #pragma warning restore xUnit1051
 }
 
+/// <summary>Kernels from a feed that the user's NuGet.Config names.</summary>
+public sealed class PackagedCases : GuestTest
+{
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [KernelFact("latest")]
+    public Task Of_the_attribute() => RunsAsync(Guest);
+
+    [Fact]
+    public Task Of_the_environment() => RunsAsync(Guest);
+
+    [Fact]
+    public async Task Of_the_builder() => await RunsAsync(await StartGuestAsync(b => b.WithKernel("nuget:Uml.Kernel.Image@(5.0,)")));
+
+    private static async Task RunsAsync(Guest guest)
+    {
+        Trace.Write(guest);
+        Assert.Equal(guest.Kernel.Release, (await guest.ExecAsync(["uname", "-r"], Cancelled)).StandardOutput.Trim());
+        TestContext.Current.TestOutputHelper!.WriteLine($"package {guest.Kernel.PackageVersion} for {guest.Kernel.Reference}");
+    }
+}
+
 public sealed class NoRoomCases : GuestTest
 {
     [Fact(Timeout = 2000)]

@@ -27,6 +27,7 @@ public sealed class MessageTests
         new("GuestStarted", new GuestStartedMessage(1, "/a", "/a/log", "/a/spool", "landlock:7", new SupervisorTimes(1, 2, 3, 4)).Encode, p => GuestStartedMessage.Decode(p).Encode),
         new("Mconsole", new MconsoleMessage("sysrq t", 1000).Encode, p => MconsoleMessage.Decode(p).Encode),
         new("MconsoleReply", new MconsoleReplyMessage(1, "ERR").Encode, p => MconsoleReplyMessage.Decode(p).Encode),
+        new("HoldTime", new HoldTimeMessage(true).Encode, p => HoldTimeMessage.Decode(p).Encode),
         new("StopGuest", new StopGuestMessage(500, true).Encode, p => StopGuestMessage.Decode(p).Encode),
         new("GuestExited", new GuestExitedMessage(0, 6, true).Encode, p => GuestExitedMessage.Decode(p).Encode),
     ];

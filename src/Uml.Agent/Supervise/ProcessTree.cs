@@ -31,11 +31,9 @@ internal static unsafe class ProcessTree
             ControlGroup.Kill(controlGroup);
 
         // What was killed takes a few milliseconds to be gone. What got loose, because the main process died of something
-        // else, and left the group by setsid, must be looked for at once.
+        // else, and left the group by setsid, must be looked for at once, and over and over: the quick list may miss some.
         long start = Environment.TickCount64;
         long nextSearch = start + SearchMilliseconds;
-        if (!mainRuns)
-            KillListedChildren();
         string? survivor = null;
         while (true)
         {
@@ -52,6 +50,8 @@ internal static unsafe class ProcessTree
                 return null;
 
             long now = Environment.TickCount64;
+            if (!mainRuns && survivor is null)
+                KillListedChildren();
             if (now >= nextSearch)
             {
                 survivor = KillChildren();

@@ -47,7 +47,7 @@ internal static partial class BootTimelineReader
         console.Bound(At(BootMoment.Hello), At(BootMoment.Ready));
         TimeSpan executed = At(BootMoment.Executed) ?? At(BootMoment.Started) ?? (lines.Count > 0 ? lines[0].At : TimeSpan.Zero);
         ImmutableArray<BootInitcall> initcalls = Place(console.Calls, executed);
-        bool live = IsLive(console.Calls);
+        bool live = console.IsFollowed || IsLive(console.Calls);
 
         TimeSpan end = lines.Count > 0 ? lines[^1].At : TimeSpan.Zero;
         foreach (TimeSpan time in moments.Values)
@@ -180,7 +180,7 @@ internal static partial class BootTimelineReader
         return [.. placed.OrderBy(c => c.Start)];
     }
 
-    // Where the console is followed, calls that take a while arrive apart.
+    // Without a word of the console that is written at once: where lines are, calls arrive apart.
     private static bool IsLive(List<Call> calls) =>
         calls.Count < 10 || calls.GroupBy(c => c.Called).Max(g => g.Count()) < calls.Count / 2;
 
@@ -253,6 +253,8 @@ internal static partial class BootTimelineReader
             console.UnpackEnd ??= line.At;
         else if (text.StartsWith("Run ", StringComparison.Ordinal) && text.EndsWith(" as init process", StringComparison.Ordinal))
             console.UserSpace ??= line.At;
+        else if (text.EndsWith("console [stderr0] enabled", StringComparison.Ordinal))
+            console.IsFollowed |= console.Calls.Count == 0;
         else if (text.StartsWith("reboot: Power down", StringComparison.Ordinal))
             console.PowerDown ??= line.At;
         else if (text.StartsWith("Kernel panic - not syncing", StringComparison.Ordinal) && console.Panic is null)
@@ -316,6 +318,8 @@ internal static partial class BootTimelineReader
         public TimeSpan? UnpackEnd { get; set; }
 
         public TimeSpan? UserSpace { get; set; }
+
+        public bool IsFollowed { get; set; }
 
         public TimeSpan? PowerDown { get; set; }
 

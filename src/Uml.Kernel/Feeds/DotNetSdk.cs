@@ -29,6 +29,8 @@ internal sealed record DotNetSdk(Version Version, bool IsPrerelease, string Dire
     /// </summary>
     public static IReadOnlyList<string> Roots(HostTools host)
     {
+        if (host.DotNetRoots is { } known)
+            return known;
         List<string?> roots =
         [
             Parent(host.Variable("DOTNET_HOST_PATH")),

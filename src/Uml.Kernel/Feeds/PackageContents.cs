@@ -12,10 +12,10 @@ namespace Uml.CI;
 internal static class PackageContents
 {
     /// <summary>The folder of the package that holds the kernel.</summary>
-    public const string Folder = "kernel/";
+    public const string Folder = KernelPackageWriter.Folder + "/";
 
     /// <summary>The file that lists all others below <see cref="Folder"/> with their SHA-256.</summary>
-    public const string Manifest = "manifest.json";
+    public const string Manifest = KernelPackageWriter.ManifestName;
 
     /// <summary>A kernel with all of a distribution's modules has about 5000 files.</summary>
     public const int MostEntries = 20_000;

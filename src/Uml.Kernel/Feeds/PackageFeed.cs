@@ -244,7 +244,7 @@ internal sealed class PackageFeed(PackageSource source, ILogger logger) : Packag
 
         return [.. ids
             .Where(i => i.Equals(prefix, StringComparison.OrdinalIgnoreCase)
-                || (i.StartsWith(prefix + ".", StringComparison.OrdinalIgnoreCase) && !i.EndsWith(KernelReference.SymbolsSuffix, StringComparison.OrdinalIgnoreCase)))
+                || (i.StartsWith(prefix + ".", StringComparison.OrdinalIgnoreCase) && !i.EndsWith(KernelPackageWriter.SymbolsSuffix, StringComparison.OrdinalIgnoreCase)))
             .Order(StringComparer.OrdinalIgnoreCase)];
     }
 

@@ -64,17 +64,19 @@ internal static class SdkAssemblies
         }
 
         if (DotNetSdk.Find(host) is not { } sdk)
-        {
-            string looked = string.Join(", ", DotNetSdk.Roots(host));
-            return $"needs the .NET SDK {DotNetSdk.OldestMajor} or later, whose NuGet client reads and writes packages, and there is none {(looked.Length == 0 ? "on this host" : "in " + looked)}: "
-                + $"install it (Debian and Ubuntu: the package dotnet-sdk-{Environment.Version.Major}.0), or set DOTNET_ROOT to where it is.";
-        }
-
+            return WhyMissing(host);
         if (host.Variable(SignatureVariable) is null)
             Environment.SetEnvironmentVariable(SignatureVariable, "true");
         var context = new SdkLoadContext(sdk.Directory, wanted);
         own.Resolving += (_, name) => name.Name?.StartsWith(Prefix, StringComparison.Ordinal) == true ? context.LoadFromAssemblyName(name) : null;
         return CanLoad(own) ? null : $"needs NuGet's client, and that of the .NET SDK in {sdk.Directory} cannot be loaded: repair that SDK, or install a newer one.";
+    }
+
+    internal static string WhyMissing(HostTools host)
+    {
+        string looked = string.Join(", ", DotNetSdk.Roots(host));
+        return $"needs the .NET SDK {DotNetSdk.OldestMajor} or later, whose NuGet client reads and writes packages, and there is none {(looked.Length == 0 ? "on this host" : "in " + looked)}: "
+            + $"install it (Debian and Ubuntu: the package dotnet-sdk-{Environment.Version.Major}.0), or set DOTNET_ROOT to where it is.";
     }
 
     private static bool CanLoad(AssemblyLoadContext context)
