@@ -15,8 +15,8 @@ public sealed record FeedKernel
     /// <summary>The feed's folder or address.</summary>
     public required string Location { get; init; }
 
-    /// <summary>The reference that means this very package.</summary>
-    public KernelReference Reference => KernelReference.NuGet(PackageId, $"[{Version}]");
+    /// <summary>The reference that means this version: <c>7.3.4</c>, and <c>7.3.4.1</c> where there is such a revision.</summary>
+    public KernelReference Reference => KernelReference.NuGet(PackageId, Version);
 
     /// <summary>The profiles it was built with, which its ID tells; empty for an ID of somebody else's.</summary>
     public IReadOnlyList<string> Profiles => KernelReference.ProfilesOf(PackageId);
