@@ -32,7 +32,7 @@ public sealed class Kernels
     {
         // The first to ask builds, for all: one test's end must not take the kernel away from another.
         Lazy<Task<BuiltKernel>> build = _built.GetOrAdd(
-            reference, r => new Lazy<Task<BuiltKernel>>(() => Store.BuildAsync(r, new KernelBuildOptions { Progress = new Progress() }, CancellationToken.None)));
+            reference, r => new Lazy<Task<BuiltKernel>>(() => Store.BuildAsync(r, Options(r), CancellationToken.None)));
         try
         {
             return await build.Value.WaitAsync(Cancel);
@@ -43,6 +43,9 @@ public sealed class Kernels
             throw;
         }
     }
+
+    // Debug information doubles the time of a build; one kernel with it is enough.
+    private static KernelBuildOptions Options(string reference) => new() { NoDebugInformation = reference != Fast, Progress = new Progress() };
 
     /// <summary>Starts a guest on a kernel, and counts it.</summary>
     public async Task<Guest> StartAsync(string reference, Func<GuestBuilder, GuestBuilder>? configure = null)
