@@ -112,7 +112,9 @@ public abstract class GuestTask : Microsoft.Build.Utilities.Task, ICancelableTas
     /// <summary>The kernel a name stands for; paths start at the project's directory.</summary>
     private protected KernelReference ReadKernel(string name)
     {
-        KernelReference reference = File.Exists(Path.Combine(ProjectDirectory, name)) ? KernelReference.File(name) : KernelReference.Parse(name);
+        // What is a reference of another kind stays one, whatever lies in the directory.
+        bool isReference = KernelReference.TryParse(name, out KernelReference? parsed) && parsed.Source != KernelSource.File;
+        KernelReference reference = !isReference && File.Exists(Path.Combine(ProjectDirectory, name)) ? KernelReference.File(name) : KernelReference.Parse(name);
         return reference.From(ProjectDirectory);
     }
 

@@ -34,6 +34,34 @@ public sealed class TestInGuestTests(GuestProject project) : IClassFixture<Guest
     }
 
     [Fact]
+    public async Task A_kernel_of_a_feed_is_pulled_by_the_build_before_the_tests()
+    {
+        TestPackage package = await RealPackage.CreateAsync(TestContext.Current.CancellationToken);
+        string series = package.Version[..package.Version.LastIndexOf('.')];
+        await using TestFeed feed = new TestFeed().Add(package);
+        using var results = new Build();
+        string settings = Path.Combine(project.Directory, "NuGet.Config");
+        await File.WriteAllTextAsync(settings, feed.Config(), TestContext.Current.CancellationToken);
+        // Its name is a version's.
+        Directory.CreateDirectory(Path.Combine(project.Directory, series));
+        try
+        {
+            (string, string)[] variables = [("UML_CACHE", results["cache"]), ("NUGET_PACKAGES", "")];
+            using (Build build = project.Start(["build", "--no-restore", "-nologo", "-nodeReuse:false", $"-p:UmlKernel={series}"], variables))
+                Assert.True(await build.WaitAsync() == 0, build.Output);
+            Run run = await TestAsync(series, ["--report-xunit-trx", "--report-xunit-trx-filename", "t.trx", "--results-directory", results["r"]], variables);
+            Assert.True(run.Status == 0, run.Output);
+            Assert.Contains($"release={package.Version}", await File.ReadAllTextAsync(results["r/t.trx"], TestContext.Current.CancellationToken), StringComparison.Ordinal);
+            Assert.Equal(1, feed.Downloads);
+        }
+        finally
+        {
+            Directory.Delete(Path.Combine(project.Directory, series));
+            File.Delete(settings);
+        }
+    }
+
+    [Fact]
     public async Task Lists_and_filters_are_those_of_the_host()
     {
         foreach (string[] arguments in (string[][])[["--list-tests"], ["--filter-trait", "Category=fails"], ["--filter-method", "*Takes"], ["--filter-method", "*nothing*"]])

@@ -80,6 +80,9 @@ internal sealed class PackageFeed(PackageSource source, ILogger logger) : Packag
     public Task<IReadOnlyList<FeedKernel>> ListAsync(string prefix, CancellationToken cancellationToken) => AskAsync<IReadOnlyList<FeedKernel>>(
         async cache =>
         {
+            // One that is down says so once, and not for each of the things that are asked of it.
+            if (!IsLocal)
+                await _repository.GetResourceAsync<ServiceIndexResourceV3>(cancellationToken);
             List<FeedKernel> found = [];
             foreach (string id in await IdsAsync(prefix, cancellationToken))
             {
