@@ -32,8 +32,9 @@ public sealed class BootChartTests : ToolTests
             Assert.Subset(phases.ToHashSet(), ((string?[])["Host: find the kernel", "Supervisor: fork, confine, execute", "Kernel: before the initcalls", "Kernel: to user space", "Agent: start", "Agent: mount /proc, /sys, ...", "End: power off", "End: clear away"]).ToHashSet());
             Assert.Equal(root == "host", phases.Contains("Command: run"));
 
-            // Initcalls lie between the kernel's execution and the agent's start, but for those of modules.
-            double from = Start(boot, "load, look at the host"), to = Start(boot, "devices, /proc");
+            // Initcalls lie between the kernel's execution and the end. (Before the agent's start, too, but on a busy host their lines are
+            // read late, and then they seem to be later than they were.)
+            double from = Start(boot, "load, look at the host"), to = Start(boot, "power off");
             Assert.All(calls.Where(c => !c.TryGetProperty("module", out _)), c => Assert.InRange(c.GetProperty("start").GetDouble(), from, to));
         }
     }
