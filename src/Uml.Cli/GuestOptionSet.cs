@@ -9,7 +9,7 @@ namespace Uml.CI.Cli;
 /// <summary>The options that describe a guest and what runs in it, shared by <c>uml run</c>, <c>uml shell</c>, <c>uml testhost</c> and <c>uml boot-chart</c>.</summary>
 internal sealed class GuestOptionSet
 {
-    private readonly Option<string?> _kernel = new("--kernel", "-k") { HelpName = "REFERENCE", Description = "Kernel to boot: debian:SUITE, file:PATH or a path. Default: $UML_KERNEL, else debian:sid" };
+    private readonly Option<string?> _kernel = new("--kernel", "-k") { HelpName = "REFERENCE", Description = "Kernel to boot: debian:SUITE, a version such as 7.3, file:PATH or a path. Default: $UML_KERNEL, else debian:sid" };
     private readonly Option<string> _root = new("--root") { HelpName = "host|empty|DIR", Description = "Root file system: the host's own, read-only under a layer that keeps every write in the guest (default); nothing but what is copied and mounted in; or a directory, under such a layer" };
     private readonly Option<long?> _memory = new("--memory", "-m") { HelpName = "SIZE", Description = "Memory, such as 512M (default) or 2G; at least 256M. The host gives it as the guest uses it", CustomParser = ParseMemory };
     private readonly Option<int?> _cpus = new("--cpus") { HelpName = "N", Description = "Number of CPUs; more than one needs a kernel with SMP", CustomParser = ParseCpus };

@@ -21,7 +21,7 @@ internal sealed class TestCommand
         """;
 
     private readonly Argument<string[]> _assemblies = new("ASSEMBLY") { Arity = ArgumentArity.ZeroOrMore, Description = "Built test assemblies of xunit v3 or v2: the .dll, or the executable beside it" };
-    private readonly Option<string[]> _kernels = new("--kernel", "-k") { HelpName = "REFERENCE", Description = "Kernel to test on: debian:SUITE, file:PATH or a path. Repeatable. Default: $UML_KERNEL, else debian:sid" };
+    private readonly Option<string[]> _kernels = new("--kernel", "-k") { HelpName = "REFERENCE", Description = "Kernel to test on: debian:SUITE, a version such as 7.3, file:PATH or a path. Repeatable. Default: $UML_KERNEL, else debian:sid" };
     private readonly Option<string[]> _queries = Words("--filter", "QUERY", "Tests to run, in xunit's query language: /assembly/namespace/class/method[trait=value], with * for anything. Repeatable: any of them", "--filter-query");
     private readonly Option<string[]> _classes = Words("--filter-class", "NAME", "Classes to run, by full name, with * at either end. Repeatable");
     private readonly Option<string[]> _excludedClasses = Words("--filter-not-class", "NAME", "Classes to leave out. Repeatable");

@@ -7,7 +7,7 @@ internal static class KernelPullCommand
 {
     public static Command Create()
     {
-        Argument<string[]> references = KernelCommand.References("Kernels to fetch: debian:SUITE, file:PATH or a path. Default: $UML_KERNEL, else debian:sid, or all that the lock file names", ArgumentArity.ZeroOrMore);
+        Argument<string[]> references = KernelCommand.References("Kernels to fetch: debian:SUITE, a version such as 7.3, nuget:ID@VERSION; debian-source:VERSION and source:DIRECTORY are built. Default: $UML_KERNEL, else debian:sid, or all that the lock file names", ArgumentArity.ZeroOrMore);
         var refresh = new Option<bool>("--refresh") { Description = "Fetch again what the store has already, and pin it anew" };
         var pin = new Option<bool>("--lock") { Description = $"Pin the kernels in {KernelLock.FileName}: the one that holds here, or a new one at the root of the git work tree" };
         var command = new Command("pull", "Fetch kernels into the store, so that runs need no network") { references, refresh, pin };
@@ -17,6 +17,7 @@ internal static class KernelPullCommand
               uml kernel pull debian:sid debian:trixie
               uml kernel pull --lock debian:sid       # pins the version; commit the file
               uml kernel pull --refresh debian:sid    # the suite's newest
+              uml kernel pull 7.3 '6.12.*'            # from the feeds in NuGet.Config
             """);
         return command;
     }

@@ -7,8 +7,8 @@ internal static class BuildRoot
     public static bool IsSuitable(string path) => path.All(c => char.IsLetterOrDigit(c) || c is '/' or '.' or '_' or '-' or '+' or '@');
 
     /// <summary>
-    /// The store's own directory, without symbolic links, which make would resolve and which would stand in the kernel then; or where its path will not do, one of this user's below the temporary
-    /// directories.
+    /// The store's own directory, without symbolic links, which make would resolve and which would stand in the kernel then; or
+    /// where its path will not do, one of this user's below the temporary directories.
     /// </summary>
     /// <exception cref="KernelException">There is none.</exception>
     public static string Choose(string storeRoot, Func<string, string?> variable, string reference)
