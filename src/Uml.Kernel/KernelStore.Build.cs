@@ -50,9 +50,29 @@ public sealed partial class KernelStore
         return record.Source.Sha256 is { } sha256 && Directory.Exists(directory) ? Directory.EnumerateFiles(directory, sha256 + ".tar*").FirstOrDefault() : null;
     }
 
+    /// <summary>Whether a source on this machine was changed since what the store has was built from it.</summary>
+    private bool HasChangedSince(KernelReference reference)
+    {
+        string known = ReferencePath(Root, reference);
+        if (reference.Source != KernelSource.SourceTree || !File.Exists(known))
+            return false;
+        DateTime built = File.GetLastWriteTimeUtc(known);
+        string source = reference.BuildSource!;
+        return Directory.Exists(source) ? FileTree.HasNewer(source, built) : File.Exists(source) && File.GetLastWriteTimeUtc(source) > built;
+    }
+
+    private async Task<GuestKernel> BuildChangedAsync(KernelReference reference, GuestKernel old, KernelResolveOptions options, CancellationToken cancellationToken)
+    {
+        if (!options.Offline)
+            return (await BuildAsync(reference, new KernelBuildOptions { Progress = options.Progress }, cancellationToken)).Kernel;
+        options.Progress?.Report(new KernelProgress($"{reference} was changed since its kernel was built, and that kernel is used: build it again (uml kernel build)", IsWarning: true));
+        return old;
+    }
+
     /// <summary>The same, by who holds the reference's lock.</summary>
     private async Task<BuiltKernel> BuildLockedAsync(KernelReference reference, KernelBuildOptions options, CancellationToken cancellationToken)
     {
+        DateTime begun = DateTime.UtcNow;
         string buildRoot = BuildRoot.Choose(Root, _host.Variable, reference.ToString());
         using TemporaryDirectory work = await TemporaryDirectory.CreateAsync(Path.Combine(buildRoot, "tmp"), cancellationToken);
         using TemporaryDirectory result = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
@@ -70,7 +90,7 @@ public sealed partial class KernelStore
             cancellationToken);
         string known = Path.Combine(Root, "builds", plan.Inputs + ".json");
         if (!options.Force && !options.Twice && ReadJson(known, KernelJson.Default.BuildDocument) is { } earlier
-            && FindBuilt(reference, options, earlier.Sha256) is { } present)
+            && FindBuilt(reference, options, earlier.Sha256, begun) is { } present)
             return present with { Record = plan.Record(present.Kernel.Release) };
 
         string built = Path.Combine(result.Path, "kernel");
@@ -88,7 +108,7 @@ public sealed partial class KernelStore
         GuestKernel kernel = await InstallAsync(options.IsPlain ? reference : null, document, built, result.Path, cancellationToken);
         Directory.CreateDirectory(Path.GetDirectoryName(known)!);
         AtomicFile.Write(known, JsonSerializer.Serialize(new BuildDocument { Sha256 = document.Sha256, Compiled = build.Compiled }, KernelJson.Default.BuildDocument));
-        return FindBuilt(reference, options, document.Sha256)! with
+        return FindBuilt(reference, options, document.Sha256, begun)! with
         {
             Kernel = kernel,
             Record = plan.Record(image.Release),
@@ -99,8 +119,8 @@ public sealed partial class KernelStore
         };
     }
 
-    /// <summary>A kernel of the store under the reference, which stands for it from now on.</summary>
-    private BuiltKernel? FindBuilt(KernelReference reference, KernelBuildOptions options, string sha256)
+    /// <summary>A kernel of the store under the reference, which stands for it from now on, as of the time when its source was read.</summary>
+    private BuiltKernel? FindBuilt(KernelReference reference, KernelBuildOptions options, string sha256, DateTime begun)
     {
         string directory = Path.Combine(Root, "kernels", sha256);
         if (ReadKernel(directory) is not { } document || ProblemsOf(directory).Count > 0 || ReadJson(Path.Combine(directory, KernelRecord.FileName), KernelJson.Default.KernelRecord) is not { } record)
@@ -109,7 +129,11 @@ public sealed partial class KernelStore
         if (Runnable(name, directory, document) is not { } kernel)
             return null;
         if (options.IsPlain)
+        {
             WriteReference(reference, document);
+            File.SetLastWriteTimeUtc(ReferencePath(Root, reference), begun);
+        }
+
         return new BuiltKernel { Kernel = kernel, Reference = name, Record = record, Directory = directory, WasPresent = true, Duration = TimeSpan.Zero };
     }
 }

@@ -71,6 +71,7 @@ public sealed partial class KernelStore
         ArgumentNullException.ThrowIfNull(reference);
         options ??= new KernelResolveOptions();
         cancellationToken.ThrowIfCancellationRequested();
+        reference = reference.Source == KernelSource.SourceTree ? reference.From(Directory.GetCurrentDirectory()) : reference;
         if (!_host.IsX64)
             throw new KernelException($"{reference} cannot be used: User-mode Linux runs on x86-64 only, and this machine is none.") { Problem = KernelProblem.Unavailable };
         try
@@ -94,6 +95,8 @@ public sealed partial class KernelStore
                                 ? $"{reference} is not in the kernel store {Root} and the network may not be used: pull it first (uml kernel pull {reference})."
                                 : $"{reference} is pinned to {pin.Release} ({pin.Sha256[..12]}), which is not in the kernel store {Root}, and the network may not be used: pull it first (uml kernel pull {reference}).")
                         { Problem = KernelProblem.Unavailable });
+                if (HasChangedSince(reference))
+                    kernel = await BuildChangedAsync(reference, kernel, options, cancellationToken);
             }
 
             if (options.LockFile is not null)

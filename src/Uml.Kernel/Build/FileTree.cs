@@ -29,6 +29,14 @@ internal static class FileTree
         return [.. files];
     }
 
+    /// <summary>Whether something in it was written, made or removed after a time.</summary>
+    public static bool HasNewer(string directory, DateTime time) => Directory.GetLastWriteTimeUtc(directory) > time || new FileSystemEnumerable<bool>(
+        directory, (ref FileSystemEntry e) => true, new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.None, IgnoreInaccessible = true })
+    {
+        ShouldIncludePredicate = (ref FileSystemEntry e) => e.LastWriteTimeUtc.UtcDateTime > time && e.FileName is not ".git",
+        ShouldRecursePredicate = (ref FileSystemEntry e) => !e.Attributes.HasFlag(FileAttributes.ReparsePoint) && e.FileName is not ".git",
+    }.Any();
+
     /// <summary>SHA-256 over names and contents of some files.</summary>
     public static string Hash(string directory, IEnumerable<string> files, CancellationToken cancellationToken)
     {

@@ -329,6 +329,48 @@ public sealed class KernelBuildTests
     }
 
     [Fact]
+    public async Task A_changed_tree_is_not_taken_for_what_was_built_of_it()
+    {
+        using Scratch scratch = new();
+        FakeSource source = new(scratch);
+        BuiltKernel first = await BuildAsync(source);
+        Reports reports = new();
+        Assert.Equal(first.Kernel.Sha256, (await source.Store().ResolveAsync(source.Reference, new KernelResolveOptions { Progress = reports }, Cancelled)).Sha256);
+        Assert.Empty(reports.All);
+
+        source["main.c"] = source["main.c"].Replace("#1 SMP", "#1 PREEMPT", StringComparison.Ordinal);
+        Assert.Equal(first.Kernel.Sha256, (await source.Store().ResolveAsync(source.Reference, new KernelResolveOptions { Offline = true, Progress = reports }, Cancelled)).Sha256);
+        Assert.Contains("was changed since", Assert.Single(reports.All, r => r.IsWarning).Stage, StringComparison.Ordinal);
+        GuestKernel second = await source.Store().ResolveAsync(source.Reference, null, Cancelled);
+        Assert.NotEqual(first.Kernel.Sha256, second.Sha256);
+
+        // What was written again as it was is found to be the same.
+        File.SetLastWriteTimeUtc(source.Path + "/COPYING", DateTime.UtcNow);
+        Assert.Equal(second.Sha256, (await source.Store().ResolveAsync(source.Reference, null, Cancelled)).Sha256);
+    }
+
+    [Fact]
+    public async Task Sources_and_object_files_are_pruned()
+    {
+        using Scratch scratch = new();
+        FakeSource source = new(scratch);
+        await BuildAsync(source);
+        FakeSource.Run("tar", "-cf", scratch["a.tar"], "-C", scratch.Path, "tree");
+        KernelReference tarball = KernelReference.Parse($"source:{scratch["a.tar"]}#fast");
+        await source.Store().BuildAsync(tarball, null, Cancelled);
+        DateTime old = DateTime.UtcNow - TimeSpan.FromDays(2);
+        foreach (string description in Directory.EnumerateFiles(scratch["store/sources"]))
+            File.SetLastWriteTimeUtc(description, old);
+        foreach (string objects in Directory.EnumerateDirectories(scratch["store/objects"]))
+            Directory.SetLastWriteTimeUtc(objects, old);
+        IReadOnlyList<PrunedItem> gone = await source.Store().PruneAsync(new KernelPruneOptions { UnusedFor = TimeSpan.FromDays(1) }, Cancelled);
+        Assert.Equal(["object files of a tree", "source a.tar"], gone.Select(g => g.Name).Order(StringComparer.Ordinal));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(scratch["store/sources"]));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(scratch["store/objects"]));
+        Assert.False((await source.Store().BuildAsync(tarball, new KernelBuildOptions { Force = true }, Cancelled)).WasPresent);
+    }
+
+    [Fact]
     public async Task Offline_builds_nothing()
     {
         using Scratch scratch = new();
