@@ -25,7 +25,7 @@ public enum KernelSource
 
 /// <summary>
 /// Names a kernel: <c>debian:SUITE</c>; a version (<c>7.3</c>, <c>6.12.*</c>, <c>latest</c>) with an optional
-/// <c>#PROFILE</c>, or <c>nuget:ID@RANGE</c>; <c>debian-source:VERSION#PROFILES</c> or <c>source:DIRECTORY#PROFILES</c>;
+/// <c>#PROFILES</c>, or <c>nuget:ID@RANGE</c>; <c>debian-source:VERSION#PROFILES</c> or <c>source:DIRECTORY#PROFILES</c>;
 /// <c>file:PATH</c>, or a plain path, which is anything with a slash in it or the name of an existing file.
 /// </summary>
 public sealed partial record KernelReference
@@ -141,10 +141,10 @@ public sealed partial record KernelReference
 
         string id = PackageId!;
         string range = VersionRange!;
-        string profile = id.Length > DefaultPackageId.Length && id.StartsWith(DefaultPackageId + ".", StringComparison.Ordinal) ? id[(DefaultPackageId.Length + 1)..] : "";
-        bool isBare = range == "*" || BareVersion().IsMatch(range);
-        return isBare && (id == DefaultPackageId || (IsProfile(profile.ToLowerInvariant()) && PackageIdOf(profile.ToLowerInvariant()) == id))
-            ? (range == "*" ? "latest" : range) + (profile.Length == 0 ? "" : "#" + profile.ToLowerInvariant())
+        IReadOnlyList<string> profiles = id == DefaultPackageId ? [] : ProfilesOf(id);
+        bool isBare = (range == "*" || BareVersion().IsMatch(range)) && (id == DefaultPackageId || profiles.Count > 0);
+        return isBare
+            ? (range == "*" ? "latest" : range) + (profiles.Count == 0 ? "" : "#" + string.Join(',', profiles))
             : "nuget:" + Value;
     }
 
@@ -211,7 +211,7 @@ public sealed partial record KernelReference
         {
             string profile = bare.Groups["profile"].Value;
             reference = new KernelReference(
-                KernelSource.NuGet, PackageIdOf(profile.Length == 0 ? [] : [profile]) + "@" + (text.StartsWith("latest", StringComparison.Ordinal) ? "*" : Shortest(bare.Groups["version"].Value)));
+                KernelSource.NuGet, PackageIdOf(profile.Length == 0 ? [] : profile.Split(',')) + "@" + (text.StartsWith("latest", StringComparison.Ordinal) ? "*" : Shortest(bare.Groups["version"].Value)));
             return null;
         }
 
@@ -275,7 +275,7 @@ public sealed partial record KernelReference
     private static bool IsProfile(string text) =>
         text.Length is > 0 and <= 64 && char.IsAsciiLetterLower(text[0]) && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
 
-    [GeneratedRegex(@"^(latest|(?<version>\d{1,6}(\.\d{1,6}){0,3}(\.\*|-[0-9A-Za-z.-]{1,32})?))(#(?<profile>[a-z][a-z0-9-]{0,63}))?$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^(latest|(?<version>\d{1,6}(\.\d{1,6}){0,3}(\.\*|-[0-9A-Za-z.-]{1,32})?))(#(?<profile>[a-z][a-z0-9-]{0,63}(,[a-z][a-z0-9-]{0,63}){0,7}))?$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
     private static partial Regex Bare();
 
     [GeneratedRegex(@"^\d{1,6}(\.\d{1,6}){0,3}(\.\*|-[0-9A-Za-z.-]{1,32})?$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]

@@ -41,7 +41,7 @@ internal static class KernelPullCommand
             GuestKernel kernel;
             try
             {
-                kernel = await store.ResolveAsync(reference, new KernelResolveOptions { Refresh = refresh, Progress = progress, LockFile = lockFile }, cancellation.Token);
+                kernel = await store.ResolveAsync(reference, new KernelResolveOptions { Refresh = refresh, Progress = progress, LockFile = reference.IsLocal ? null : lockFile }, cancellation.Token);
             }
             catch (OperationCanceledException)
             {
