@@ -96,6 +96,8 @@ public sealed partial class KernelStore
         string built = Path.Combine(result.Path, "kernel");
         Directory.CreateDirectory(built);
         KernelImage image = await build.BuildAsync(plan, built, cancellationToken);
+        if (plan.Tree.IsWorkingTree && (await sources.OpenTreeAsync(reference.BuildSource!, cancellationToken)).Hash != plan.Tree.Hash)
+            throw new KernelException($"{reference} was changed while it was being built, so that nobody can say what the kernel is made of: build it again; what was compiled is kept.");
         KernelDocument document = Document(image, Path.Combine(built, "linux")) with
         {
             Origin = $"built here from {plan.Tree.Record.Name}",
@@ -108,7 +110,9 @@ public sealed partial class KernelStore
         GuestKernel kernel = await InstallAsync(options.IsPlain ? reference : null, document, built, result.Path, cancellationToken);
         Directory.CreateDirectory(Path.GetDirectoryName(known)!);
         AtomicFile.Write(known, JsonSerializer.Serialize(new BuildDocument { Sha256 = document.Sha256, Compiled = build.Compiled }, KernelJson.Default.BuildDocument));
-        return FindBuilt(reference, options, document.Sha256, begun)! with
+        BuiltKernel found = FindBuilt(reference, options, document.Sha256, begun)
+            ?? throw new KernelException($"{reference} was built, and removed by another process at once: build it again.");
+        return found with
         {
             Kernel = kernel,
             Record = plan.Record(image.Release),
@@ -128,6 +132,7 @@ public sealed partial class KernelStore
         KernelReference name = options.IsPlain ? reference : KernelReference.File(Path.Combine(directory, "linux"));
         if (Runnable(name, directory, document) is not { } kernel)
             return null;
+        NoteUse(directory);
         if (options.IsPlain)
         {
             WriteReference(reference, document);

@@ -58,6 +58,9 @@ public sealed partial class KernelStore
                     using FileLock? inUse = item.Lock is null ? null : FileLock.TryTake(item.Lock);
                     if (item.Lock is not null && inUse is null)
                         continue;
+                    // It took a while to get here, and somebody may just have asked for it.
+                    if (DateTimeOffset.UtcNow - new DateTimeOffset(File.GetLastWriteTimeUtc(item.Stamp), TimeSpan.Zero) <= PruneGrace)
+                        continue;
                     foreach (string reference in item.References)
                         File.Delete(reference);
                     await DiscardAsync(item.Directory, cancellationToken);
@@ -82,7 +85,7 @@ public sealed partial class KernelStore
         {
             string name = kernel.References.Count > 0 ? string.Join(", ", kernel.References) : kernel.Sha256[..12];
             yield return new Prunable(
-                kernel.Directory, $"{name}: Linux {kernel.Release}", kernel.Size, kernel.LastUsed, null,
+                kernel.Directory, Path.Combine(kernel.Directory, "kernel.json"), $"{name}: Linux {kernel.Release}", kernel.Size, kernel.LastUsed, null,
                 [.. references.Where(r => r.Document.Sha256 == kernel.Sha256).Select(r => r.Path)]);
         }
 
@@ -94,15 +97,16 @@ public sealed partial class KernelStore
             string[] files = [description, .. FilesOf("sources").Where(f => Path.GetFileName(f).StartsWith(key + ".tar", StringComparison.Ordinal))];
             string name = ReadJson(description, KernelJson.Default.SourceDocument)?.Name ?? key[..12];
             if (Directory.Exists(directory))
-                yield return new Prunable(directory, $"source {name}", SizeOf(directory) + files.Sum(f => new FileInfo(f).Length), new DateTimeOffset(File.GetLastWriteTimeUtc(description), TimeSpan.Zero), Path.Combine(LockRoot, "source-" + key), files);
+                yield return new Prunable(directory, description, $"source {name}", SizeOf(directory) + files.Sum(f => new FileInfo(f).Length), new DateTimeOffset(File.GetLastWriteTimeUtc(description), TimeSpan.Zero), Path.Combine(LockRoot, "source-" + key), files);
         }
 
         string objects = Path.Combine(Root, "objects");
         foreach (string directory in Directory.Exists(objects) ? Directory.EnumerateDirectories(objects) : [])
-            yield return new Prunable(directory, "object files of a tree", SizeOf(directory), new DateTimeOffset(Directory.GetLastWriteTimeUtc(directory), TimeSpan.Zero), Path.Combine(LockRoot, "objects-" + Path.GetFileName(directory)), []);
+            yield return new Prunable(directory, directory, "object files of a tree", SizeOf(directory), new DateTimeOffset(Directory.GetLastWriteTimeUtc(directory), TimeSpan.Zero), Path.Combine(LockRoot, "objects-" + Path.GetFileName(directory)), []);
     }
 
     private string[] FilesOf(string folder) => Directory.Exists(Path.Combine(Root, folder)) ? Directory.GetFiles(Path.Combine(Root, folder)) : [];
 
-    private sealed record Prunable(string Directory, string Name, long Size, DateTimeOffset LastUsed, string? Lock, string[] References);
+    // Stamp: the file or directory whose time of writing says when it was used.
+    private sealed record Prunable(string Directory, string Stamp, string Name, long Size, DateTimeOffset LastUsed, string? Lock, string[] References);
 }

@@ -113,7 +113,12 @@ public sealed partial class KernelStore
     public GuestKernel? Find(KernelReference reference)
     {
         ArgumentNullException.ThrowIfNull(reference);
-        return reference.Source == KernelSource.File ? ResolveFile(reference) : Find(reference, null);
+        return reference.Source switch
+        {
+            KernelSource.File => ResolveFile(reference),
+            KernelSource.SourceTree => Find(reference.From(Directory.GetCurrentDirectory()), null),
+            _ => Find(reference, null),
+        };
     }
 
     private GuestKernel? Find(KernelReference reference, KernelLockEntry? pin)
@@ -126,6 +131,10 @@ public sealed partial class KernelStore
                 continue;
             string directory = Path.Combine(root, "kernels", wanted);
             if (ReadKernel(directory) is not { } kernel || Runnable(reference, directory, kernel) is not { } found)
+                continue;
+
+            // Modules do not follow from the executable's hash.
+            if (kernel.Modules && kernel.PackageId is not null && pin?.ContentHash is { } content && content != kernel.ContentHash)
                 continue;
 
             NoteUse(directory);
@@ -226,6 +235,9 @@ public sealed partial class KernelStore
             Path.Combine(directory, "modules", kernel.Release),
             Path.Combine("/usr/lib/uml/modules", kernel.Release),
         }.Select(Path.GetFullPath).FirstOrDefault(Directory.Exists);
+        // A kernel with options of somebody's own is run by its path in the store.
+        if (Roots.Any(r => Path.GetDirectoryName(directory) == Path.Combine(r, "kernels")))
+            NoteUse(directory);
         return Describe(reference, kernel, path, modules, null);
     }
 
@@ -325,7 +337,7 @@ public sealed partial class KernelStore
         using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
         KernelDocument? present = ReadKernel(target);
         KernelReference name = reference ?? KernelReference.File(Path.Combine(target, "linux"));
-        bool keep = present is not null && Runnable(name, target, present) is not null && ProblemsOf(target).Count == 0;
+        bool keep = present is not null && Runnable(name, target, present) is not null && ProblemsOf(target).Count == 0 && IsAsGood(target, present, document, files);
         if (!keep)
         {
             if (Directory.Exists(target))
@@ -337,6 +349,21 @@ public sealed partial class KernelStore
             WriteReference(reference, document);
         return (reference is null ? Runnable(name, target, document) : Find(reference, pin: null))
             ?? throw new KernelException($"{name} was fetched, but cannot be found in {Root} again: verify the store's file system and pull it again.");
+    }
+
+    /// <summary>
+    /// Whether what the store has under the same executable may stand for what has just come: the modules must be the same, and a
+    /// package is its content, not only its executable.
+    /// </summary>
+    private static bool IsAsGood(string directory, KernelDocument present, KernelDocument document, Dictionary<string, string> files)
+    {
+        if (document.ContentHash is not null && present.ContentHash != document.ContentHash && (document.Modules || present.Modules))
+            return false;
+        Dictionary<string, string> there = ReadJson(Path.Combine(directory, "manifest.json"), KernelJson.Default.ManifestDocument)?.Files ?? [];
+        return Modules(there).SetEquals(Modules(files)) && (!files.ContainsKey(KernelRecord.FileName) || there.ContainsKey(KernelRecord.FileName));
+
+        static HashSet<(string Name, string Sha256)> Modules(Dictionary<string, string> all) =>
+            [.. all.Where(f => f.Key.StartsWith("modules/", StringComparison.Ordinal)).Select(f => (f.Key, f.Value))];
     }
 
     /// <summary>From here on the reference means a kernel that the store has.</summary>
@@ -476,8 +503,30 @@ public sealed partial class KernelStore
         return Hex(SHA256.HashData(file));
     }
 
-    private static long SizeOf(string directory) =>
-        new DirectoryInfo(directory).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length);
+    /// <summary>Bytes of a directory's own files: not of those that links in it lead to, nor of those that vanish meanwhile.</summary>
+    private static long SizeOf(string directory)
+    {
+        EnumerationOptions own = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = true };
+        long size = 0;
+        try
+        {
+            foreach (FileInfo file in new DirectoryInfo(directory).EnumerateFiles("*", own))
+            {
+                try
+                {
+                    size += file.Length;
+                }
+                catch (FileNotFoundException)
+                {
+                }
+            }
+        }
+        catch (DirectoryNotFoundException)
+        {
+        }
+
+        return size;
+    }
 
     private static string Hex(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(bytes);
 

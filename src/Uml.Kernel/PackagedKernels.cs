@@ -178,6 +178,10 @@ internal sealed class PackagedKernels : IKernelProvider
                 throw new PackageContentException($"it is not what was published there (SHA-512 {hash[..12]} instead of {published[..Math.Min(12, published.Length)]})");
             _request.Progress?.Report(new KernelProgress($"unpacking {_id} {version}"));
             string built = _request.Built;
+
+            // What a refused copy from elsewhere left.
+            UnixFiles.DeleteTree(built);
+            Directory.CreateDirectory(built);
             PackageContents.Unpack(path, built, cancellationToken);
             string content = await PackageFile.VerifyAsync(path, _id, version, origin.Location, _settings.SignaturePolicy, _request.Temporary, _logger, cancellationToken);
             if (_request.Pin?.ContentHash is { } pinned && pinned != content)

@@ -21,6 +21,9 @@ internal sealed class KernelBuild(
         CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT=n
         """;
 
+    // The end of the year 9999: what is behind it is no date.
+    private const long LatestEpoch = 253_402_300_799;
+
     private string Name => reference.ToString();
 
     /// <summary>How many files were compiled.</summary>
@@ -65,7 +68,7 @@ internal sealed class KernelBuild(
             Patches = [.. KernelProfile.Patches.Where(p => p.IsFor(tree.Version.Version, profiles))],
             Compiler = options.Compiler,
             Identity = identity,
-            Epoch = long.TryParse(host.Variable("SOURCE_DATE_EPOCH"), NumberStyles.None, CultureInfo.InvariantCulture, out long epoch) ? epoch : tree.Date,
+            Epoch = long.TryParse(host.Variable("SOURCE_DATE_EPOCH"), NumberStyles.None, CultureInfo.InvariantCulture, out long epoch) && epoch <= LatestEpoch ? epoch : tree.Date,
             Jobs = options.Jobs ?? Environment.ProcessorCount,
         };
     }

@@ -139,8 +139,14 @@ internal sealed class KernelMake(BuildPlan plan, HostTools host, IProgress<Kerne
         string modules = Path.Combine(installed, "lib", "modules", release);
         foreach (string link in (string[])["build", "source"])
             File.Delete(Path.Combine(modules, link));
-        Directory.CreateDirectory(Path.Combine(built, "modules"));
-        Directory.Move(modules, Path.Combine(built, "modules", release));
+
+        // Copied, as the two directories may be on different file systems.
+        foreach (string file in Directory.EnumerateFiles(modules, "*", SearchOption.AllDirectories))
+        {
+            string target = Path.Combine(built, "modules", release, Path.GetRelativePath(modules, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Copy(file, target);
+        }
     }
 
     /// <summary>What gcov needs to make sense of a coverage kernel's data.</summary>

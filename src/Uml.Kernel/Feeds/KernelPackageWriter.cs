@@ -135,7 +135,9 @@ public static class KernelPackageWriter
 
         if (!NuGetVersion.TryParse(record.Version + (options.Revision > 0 ? $".{options.Revision}" : ""), out NuGetVersion? version))
             throw Bad(directory, $"its version '{record.Version}' is none that a package can have");
-        string id = options.Id ?? KernelReference.PackageIdOf(record.Profiles);
+        string id = options.Id ?? KernelReference.PackageIdOf(record.Profiles.Count == 0 ? [KernelProfile.Base] : record.Profiles);
+        if (options.Id is null && record.Fragments.Any(f => f.Name == "set.config" || f.Name.StartsWith("own", StringComparison.Ordinal)))
+            throw Bad(directory, $"it has options beside those of its profiles, and as {id} it would pass for one that has not: give its package an ID of its own (--id)");
         if (!PackageIdValidator.IsValidPackageId(id) || id.Length > PackageIdValidator.MaxPackageIdLength - SymbolsSuffix.Length)
             throw new KernelException($"'{id}' is no valid package ID: use letters, digits, and dots between them.");
         if (!image.IsStatic)
