@@ -333,6 +333,9 @@ public sealed class KernelBuildTests
     {
         using Scratch scratch = new();
         FakeSource source = new(scratch);
+        source.Git("init", "-q");
+        source.Git("add", ".");
+        source.Git("commit", "-q", "-m", "x");
         BuiltKernel first = await BuildAsync(source);
         Reports reports = new();
         Assert.Equal(first.Kernel.Sha256, (await source.Store().ResolveAsync(source.Reference, new KernelResolveOptions { Progress = reports }, Cancelled)).Sha256);
