@@ -25,7 +25,7 @@ public sealed class FastTests(Kernels kernels)
         foreach (string file in Directory.EnumerateFiles(built.Directory, "*", SearchOption.AllDirectories))
         {
             byte[] content = await File.ReadAllBytesAsync(file, Cancel);
-            foreach (string word in (string[])[kernels.Store.Root, Environment.MachineName + "\0", "(" + Environment.UserName + "@", "/sources/" + built.Record.Source.Sha256])
+            foreach (string word in (string[])[kernels.Store.Root, $"@{Environment.MachineName})", "(" + Environment.UserName + "@", "/sources/" + built.Record.Source.Sha256])
                 Assert.True(content.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(word)) < 0, $"{file} holds '{word}'");
         }
     }
