@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Text.Json.Nodes;
 using System.Xml;
 using System.Xml.Linq;
 using Xunit.Runner.Common;
@@ -42,21 +43,74 @@ public static class TestReport
             all.Add(Describe(run));
         TransformFactory.FinishAssembliesElement(all);
 
-        // The transformations put attachments below the temporary directory, where nobody would look for them.
-        string? temporary = Environment.GetEnvironmentVariable("TMPDIR");
+        // The transformations would put attachments below the temporary directory, where nobody looks for them.
         string attachments = Path.Combine(Path.GetDirectoryName(full)!, Path.GetFileNameWithoutExtension(full) + ".attachments");
-        bool any = all.Descendants("attachment").Any() && format != TestReportFormat.JUnit;
-        if (any)
-            Environment.SetEnvironmentVariable("TMPDIR", Directory.CreateDirectory(attachments).FullName);
-        try
+        Dictionary<string, (string Name, string File)[]> written = [];
+        foreach (XElement list in all.Descendants("attachments").ToArray())
         {
-            TransformFactory.Transform(format switch { TestReportFormat.Trx => "trx", TestReportFormat.JUnit => "jUnit", _ => "ctrf" }, all, full);
+            string test = (string)list.Parent!.Attribute("id")!;
+            if (format != TestReportFormat.JUnit)
+                written.Add(test, WriteAttachments(list, Path.Combine(attachments, test)));
+            list.Remove();
         }
-        finally
+
+        TransformFactory.Transform(format switch { TestReportFormat.Trx => "trx", TestReportFormat.JUnit => "jUnit", _ => "ctrf" }, all, full);
+        if (written.Count > 0 && format == TestReportFormat.Trx)
+            ReferInTrx(full, written);
+        else if (written.Count > 0)
+            ReferInCtrf(full, written);
+    }
+
+    private static (string Name, string File)[] WriteAttachments(XElement list, string directory)
+    {
+        Directory.CreateDirectory(directory);
+        return [.. list.Elements().Select((attachment, n) =>
         {
-            if (any)
-                Environment.SetEnvironmentVariable("TMPDIR", temporary);
+            string name = (string)attachment.Attribute("name")!;
+            bool text = attachment.Attribute("media-type") is null;
+
+            // A name may be a path, or anything else that a test can print.
+            string safe = string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '_')).TrimStart('.');
+            string file = Path.Combine(directory, $"{n + 1}-{safe[..Math.Min(safe.Length, 100)]}{(text && !Path.HasExtension(safe) ? ".txt" : "")}");
+            if (text)
+                File.WriteAllText(file, attachment.Value);
+            else
+                File.WriteAllBytes(file, Convert.FromBase64String(attachment.Value));
+            return (name, file);
+        })];
+    }
+
+    // As Visual Studio's own writer: vstst:ResultFiles, after Output.
+    private static void ReferInTrx(string report, Dictionary<string, (string Name, string File)[]> written)
+    {
+        XElement run = XElement.Load(report);
+        XNamespace ns = run.Name.Namespace;
+        foreach (XElement result in run.Descendants(ns + "UnitTestResult"))
+        {
+            if (written.TryGetValue((string)result.Attribute("testId")!, out (string Name, string File)[]? files))
+                result.Add(new XElement(ns + "ResultFiles", files.Select(f => new XElement(ns + "ResultFile", new XAttribute("path", f.File)))));
         }
+
+        run.Save(report);
+    }
+
+    private static void ReferInCtrf(string report, Dictionary<string, (string Name, string File)[]> written)
+    {
+        JsonNode root = JsonNode.Parse(File.ReadAllText(report))!;
+        foreach (JsonNode? test in root["results"]!["tests"]!.AsArray())
+        {
+            if (written.TryGetValue((string?)test!["extra"]?["id"] ?? "", out (string Name, string File)[]? files))
+            {
+                test["attachments"] = new JsonArray([.. files.Select(f => new JsonObject
+                {
+                    ["name"] = f.Name,
+                    ["contentType"] = f.File.EndsWith(".txt", StringComparison.Ordinal) ? "text/plain" : "application/octet-stream",
+                    ["path"] = f.File,
+                })]);
+            }
+        }
+
+        File.WriteAllText(report, root.ToJsonString());
     }
 
     // xunit's XML, version 3.

@@ -32,26 +32,45 @@ public sealed class TestReportTests : IDisposable
     public void What_is_no_test_and_failed_is_a_failure_in_every_format() =>
         Assert.All(Formats([Cases.Run("k", Cases.Result("N.C.Passes")) with { Errors = ["the guest was lost\nits log"] }]), r => Assert.Equal((2, 1), (r.Names.Length, r.Failed)));
 
-    [Fact]
-    public void Attachments_lie_beside_the_report()
+    [Theory]
+    [InlineData(TestReportFormat.Trx)]
+    [InlineData(TestReportFormat.Ctrf)]
+    public void Attachments_lie_beside_the_report(TestReportFormat format)
     {
         TestResult result = Cases.Result("N.C.Attaches");
-        result = result with { Attachments = result.Attachments.Add("note.txt", TestAttachment.Create("attached")).Add("bytes", TestAttachment.Create([1, 2], "application/octet-stream")) };
-        string temporary = Path.GetTempPath();
-        string file = Path.Combine(_scratch.FullName, "deep/er/report.json");
-        TestReport.Write(TestReportFormat.Ctrf, file, [Cases.Run("k", result)]);
-        Assert.Equal(temporary, Path.GetTempPath());
+        result = result with
+        {
+            Attachments = result.Attachments
+                .Add("../not e", TestAttachment.Create("attached"))
+                .Add("bytes", TestAttachment.Create([1, 2], "application/octet-stream")),
+        };
+        string file = Path.Combine(_scratch.FullName, "deep/er/report.one");
+        TestReport.Write(format, file, [Cases.Run("k", Cases.Result("N.C.Passes"), result)]);
         string[] left = Directory.GetFiles(Path.Combine(_scratch.FullName, "deep/er/report.attachments"), "*", SearchOption.AllDirectories);
         Assert.Equal(2, left.Length);
-        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(file));
-        string?[] named = [.. json.RootElement.GetProperty("results").GetProperty("tests")[0].GetProperty("attachments").EnumerateArray().Select(a => a.GetProperty("path").GetString())];
-        Assert.Equal(left.Order(StringComparer.Ordinal), named.Order(StringComparer.Ordinal));
-        Assert.Contains("attached", left.Select(File.ReadAllText));
+        Assert.Equal(left.Order(StringComparer.Ordinal), AttachedTo(format, file, "N.C.Attaches [k]").Order(StringComparer.Ordinal));
+        Assert.Empty(AttachedTo(format, file, "N.C.Passes [k]"));
+        Assert.Equal("attached", File.ReadAllText(left.Single(f => f.EndsWith("not_e.txt", StringComparison.Ordinal))));
+        Assert.Equal([1, 2], File.ReadAllBytes(left.Single(f => f.EndsWith("bytes", StringComparison.Ordinal))));
     }
 
     [Fact]
     public void A_report_that_cannot_be_written_is_an_error() =>
         Assert.ThrowsAny<IOException>(() => TestReport.Write(TestReportFormat.Trx, "/dev/full", [Cases.Run("k", Cases.Result("N.C.Passes"))]));
+
+    private static string[] AttachedTo(TestReportFormat format, string file, string test)
+    {
+        if (format == TestReportFormat.Trx)
+        {
+            XElement run = XElement.Load(file);
+            XElement result = run.Descendants(run.Name.Namespace + "UnitTestResult").Single(r => (string?)r.Attribute("testName") == test);
+            return [.. result.Descendants(run.Name.Namespace + "ResultFile").Select(f => (string)f.Attribute("path")!)];
+        }
+
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(file));
+        JsonElement found = json.RootElement.GetProperty("results").GetProperty("tests").EnumerateArray().Single(t => t.GetProperty("name").GetString() == test);
+        return found.TryGetProperty("attachments", out JsonElement list) ? [.. list.EnumerateArray().Select(a => a.GetProperty("path").GetString()!)] : [];
+    }
 
     private IEnumerable<(string[] Names, int Failed)> Formats(GuestTestRun[] runs)
     {
