@@ -31,6 +31,33 @@ public sealed class FastTests(Kernels kernels)
     }
 
     [Fact]
+    public async Task Packed_here_it_is_pulled_and_boots_elsewhere()
+    {
+        BuiltKernel built = await kernels.BuildAsync(Kernels.Fast);
+        string directory = Directory.CreateTempSubdirectory("uml-packed-").FullName;
+        try
+        {
+            IReadOnlyList<string> packages = await KernelPackageWriter.WriteAsync(built.Directory, new KernelPackOptions { OutputDirectory = Path.Combine(directory, "packages"), Symbols = false }, Cancel);
+            string version = Path.GetFileNameWithoutExtension(Assert.Single(packages))[(KernelReference.DefaultPackageId.Length + 1)..];
+            await using TestFeed feed = new TestFeed().Add(KernelReference.DefaultPackageId, version, await File.ReadAllBytesAsync(packages[0], Cancel));
+            await File.WriteAllTextAsync(Path.Combine(directory, "NuGet.Config"), feed.Config(), Cancel);
+
+            // A release candidate is taken where nothing else is there.
+            var store = new KernelStore(Path.Combine(directory, "store"));
+            GuestKernel pulled = await store.ResolveAsync("7.3", new KernelResolveOptions { SettingsDirectory = directory }, Cancel);
+            Assert.Equal((built.Kernel.Sha256, built.Kernel.Release, 1), (pulled.Sha256, pulled.Release, feed.Downloads));
+            Assert.Empty(store.Verify(Assert.Single(store.List())));
+            await using Guest guest = await new GuestBuilder().WithKernel($"file:{pulled.ExecutablePath}").WithMemory("256M").StartAsync(Cancel);
+            BootCount.Record();
+            Assert.Equal(built.Kernel.Release + "\n", (await guest.ExecAsync(["uname", "-r"], Cancel)).StandardOutput);
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task Built_again_elsewhere_the_bytes_are_equal()
     {
         Assert.SkipUnless(Kernels.All, "a second build takes a while; UML_TEST_PROFILES=all does it");

@@ -20,6 +20,9 @@ public sealed class Kernels
     /// <summary>Counts of what ran, and virtual time.</summary>
     public const string Coverage = "debian-source:7.3#coverage,timetravel";
 
+    /// <summary>What systemd and packages of a distribution expect.</summary>
+    public const string Distro = "debian-source:7.3#distro";
+
     /// <summary>Everything is to be built, whatever time it takes.</summary>
     public static bool All { get; } = Environment.GetEnvironmentVariable("UML_TEST_PROFILES") == "all";
 
@@ -60,7 +63,7 @@ public sealed class Kernels
     }
 
     // Debug information takes time, too: it is for the kernel that is compared byte by byte, and gcov asks for it.
-    private static KernelBuildOptions Options(string reference) => new() { NoDebugInformation = reference == Debug, Progress = new Progress() };
+    private static KernelBuildOptions Options(string reference) => new() { NoDebugInformation = reference is Debug or Distro, Progress = new Progress() };
 
     /// <summary>Starts a guest on a kernel, and counts it.</summary>
     public async Task<Guest> StartAsync(string reference, Func<GuestBuilder, GuestBuilder>? configure = null)
