@@ -182,9 +182,10 @@ public sealed partial class KernelStore
     }
 
     /// <summary>Out of the way in one step, and then away: whoever looks sees all of it or nothing.</summary>
-    private async Task DiscardAsync(string directory, CancellationToken cancellationToken)
+    private async Task DiscardAsync(string directory, CancellationToken cancellationToken, string? root = null)
     {
-        using TemporaryDirectory trash = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
+        // A rename does not leave its file system.
+        using TemporaryDirectory trash = await TemporaryDirectory.CreateAsync(root is null ? TemporaryRoot : Path.Combine(root, "tmp"), cancellationToken);
         Directory.Move(directory, Path.Combine(trash.Path, "discarded"));
     }
 

@@ -28,6 +28,8 @@ public sealed partial class KernelStore
     /// </summary>
     public static readonly TimeSpan PruneGrace = TimeSpan.FromHours(1);
 
+    private static readonly TimeSpan s_remainsAge = TimeSpan.FromDays(90);
+
     /// <summary>Bytes the store takes, its sources and object files included.</summary>
     public long Size => Directory.Exists(Root) ? SizeOf(Root) : 0;
 
@@ -63,13 +65,16 @@ public sealed partial class KernelStore
                         continue;
                     foreach (string reference in item.References)
                         File.Delete(reference);
-                    await DiscardAsync(item.Directory, cancellationToken);
+                    if (Directory.Exists(item.Directory))
+                        await DiscardAsync(item.Directory, cancellationToken, item.Root);
                 }
 
                 left -= item.Size;
                 gone.Add(new PrunedItem(item.Name, item.Size, item.LastUsed));
             }
 
+            if (!options.DryRun)
+                RemoveRemains(now - (options.UnusedFor ?? s_remainsAge));
             return gone;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -89,24 +94,58 @@ public sealed partial class KernelStore
                 [.. references.Where(r => r.Document.Sha256 == kernel.Sha256).Select(r => r.Path)]);
         }
 
-        // A source is there while its description is, which is also what tells when it was used; its tarball goes with it.
-        foreach (string description in FilesOf("sources").Where(f => IsSha256(Path.GetFileNameWithoutExtension(f)) && f.EndsWith(".json", StringComparison.Ordinal)))
+        foreach (string root in (string[])[Root, .. BuildRoot.Find(Root, _host.Variable) is { } elsewhere && elsewhere != Native.RealPath(Root) ? [elsewhere] : (string[])[]])
         {
-            string key = Path.GetFileNameWithoutExtension(description);
-            string directory = Path.Combine(Root, "sources", key);
-            string[] files = [description, .. FilesOf("sources").Where(f => Path.GetFileName(f).StartsWith(key + ".tar", StringComparison.Ordinal))];
-            string name = ReadJson(description, KernelJson.Default.SourceDocument)?.Name ?? key[..12];
-            if (Directory.Exists(directory))
-                yield return new Prunable(directory, description, $"source {name}", SizeOf(directory) + files.Sum(f => new FileInfo(f).Length), new DateTimeOffset(File.GetLastWriteTimeUtc(description), TimeSpan.Zero), Path.Combine(LockRoot, "source-" + key), files);
+            foreach (Prunable source in Sources(root))
+                yield return source;
+            string objects = Path.Combine(root, "objects");
+            foreach (string directory in Directory.Exists(objects) ? Directory.EnumerateDirectories(objects) : [])
+                yield return new Prunable(directory, directory, "object files of a tree", SizeOf(directory), new DateTimeOffset(Directory.GetLastWriteTimeUtc(directory), TimeSpan.Zero), Path.Combine(root, "locks", "objects-" + Path.GetFileName(directory)), []) { Root = root };
         }
-
-        string objects = Path.Combine(Root, "objects");
-        foreach (string directory in Directory.Exists(objects) ? Directory.EnumerateDirectories(objects) : [])
-            yield return new Prunable(directory, directory, "object files of a tree", SizeOf(directory), new DateTimeOffset(Directory.GetLastWriteTimeUtc(directory), TimeSpan.Zero), Path.Combine(LockRoot, "objects-" + Path.GetFileName(directory)), []);
     }
 
-    private string[] FilesOf(string folder) => Directory.Exists(Path.Combine(Root, folder)) ? Directory.GetFiles(Path.Combine(Root, folder)) : [];
+    // What belongs to one source: its directory, its tarball, and the description that tells when it was used. A download that was
+    // never unpacked has no more than the tarball.
+    private static IEnumerable<Prunable> Sources(string root)
+    {
+        string sources = Path.Combine(root, "sources");
+        string[] entries = Directory.Exists(sources) ? Directory.GetFileSystemEntries(sources) : [];
+        foreach (IGrouping<string, string> source in entries.GroupBy(e => Path.GetFileName(e).Split('.')[0], StringComparer.Ordinal).Where(g => g.Key.Length == 64 && IsSha256(g.Key)))
+        {
+            string directory = Path.Combine(sources, source.Key);
+            string description = directory + ".json";
+            string[] files = [.. source.Where(File.Exists)];
+            string stamp = files.FirstOrDefault(f => f == description) ?? files.FirstOrDefault() ?? directory;
+            yield return new Prunable(
+                directory, stamp, $"source {ReadJson(description, KernelJson.Default.SourceDocument)?.Name ?? source.Key[..12]}",
+                (Directory.Exists(directory) ? SizeOf(directory) : 0) + files.Sum(f => new FileInfo(f).Length),
+                new DateTimeOffset(File.GetLastWriteTimeUtc(stamp), TimeSpan.Zero), Path.Combine(root, "locks", "source-" + source.Key), files)
+            { Root = root };
+        }
+    }
+
+    // A few bytes each, and of use only while the kernel is there, or for whoever wants to know why a build of late went as it did.
+    private void RemoveRemains(DateTimeOffset before)
+    {
+        foreach (string file in FilesOf(Root, "builds"))
+        {
+            if (ReadJson(file, KernelJson.Default.BuildDocument) is not { } build || !Directory.Exists(Path.Combine(Root, "kernels", build.Sha256)))
+                File.Delete(file);
+        }
+
+        foreach (string file in (string[])[.. FilesOf(Root, "logs"), .. FilesOf(BuildRoot.Find(Root, _host.Variable) ?? Root, "counts")])
+        {
+            if (File.GetLastWriteTimeUtc(file) < before.UtcDateTime)
+                File.Delete(file);
+        }
+    }
+
+    private static string[] FilesOf(string root, string folder) => Directory.Exists(Path.Combine(root, folder)) ? Directory.GetFiles(Path.Combine(root, folder)) : [];
 
     // Stamp: the file or directory whose time of writing says when it was used.
-    private sealed record Prunable(string Directory, string Stamp, string Name, long Size, DateTimeOffset LastUsed, string? Lock, string[] References);
+    private sealed record Prunable(string Directory, string Stamp, string Name, long Size, DateTimeOffset LastUsed, string? Lock, string[] References)
+    {
+        /// <summary>The directory that all of it is below.</summary>
+        public string? Root { get; init; }
+    }
 }

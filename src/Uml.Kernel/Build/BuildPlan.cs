@@ -33,13 +33,16 @@ internal sealed record BuildPlan
     /// <summary>The time that stands in the kernel.</summary>
     public required long Epoch { get; init; }
 
+    /// <summary>SHA-256 over the files outside the source that options name, or null where none does.</summary>
+    public string? FilesHash { get; init; }
+
     /// <summary>How many files are compiled at once.</summary>
     public required int Jobs { get; init; }
 
     /// <summary>What make is given, but for paths of this machine and what makes no difference.</summary>
     public ImmutableArray<string> MakeArguments =>
     [
-        "ARCH=um", $"CC={Compiler}", $"HOSTCC={Compiler}", "LOCALVERSION=",
+        "ARCH=um", $"CC={Path.GetFileName(Compiler)}", $"HOSTCC={Path.GetFileName(Compiler)}", "LOCALVERSION=",
         "KBUILD_BUILD_TIMESTAMP=" + Timestamp, "KBUILD_BUILD_USER=uml", "KBUILD_BUILD_HOST=uml", "KBUILD_BUILD_VERSION=1",
 
         // Whether these happen to be installed would stand in the configuration, which is part of the kernel.
@@ -55,6 +58,7 @@ internal sealed record BuildPlan
     [
         BuildInputs.RecipeVersion.ToString(CultureInfo.InvariantCulture), Tree.Hash, Configuration.Text, Identity.Compiler, Identity.Linker, Identity.Target,
         .. Fragments.Select(f => f.FileName), .. Fragments.Select(f => f.Text), .. Patches.Select(p => p.Text), .. MakeArguments,
+        .. FilesHash is { } files ? [files] : (string[])[],
     ]);
 
     /// <summary>The record of a kernel built by it.</summary>

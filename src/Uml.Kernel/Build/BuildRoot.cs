@@ -17,11 +17,8 @@ internal static class BuildRoot
         if (IsSuitable(real))
             return real;
         string problem = $"{storeRoot} has a character in its path that the kernel's makefiles cannot work with";
-        foreach (string? temporary in (string?[])["/var/tmp", variable("TMPDIR"), "/tmp"])
+        foreach (string directory in Elsewhere(variable))
         {
-            if (string.IsNullOrEmpty(temporary) || !Path.IsPathRooted(temporary) || !IsSuitable(temporary))
-                continue;
-            string directory = Path.Combine(temporary, $"uml-build-{Native.UserId}");
             if (StoreRoot.ProblemWithPrivate(directory) is not { } other)
                 return Native.RealPath(directory);
             problem += $", {directory} {other}";
@@ -29,6 +26,20 @@ internal static class BuildRoot
 
         throw new KernelException($"{reference} cannot be built: {problem}; set UML_CACHE to another directory.") { Problem = KernelProblem.Unavailable };
     }
+
+    /// <summary>The directory that <see cref="Choose"/> has chosen before, or null where nothing was built yet.</summary>
+    public static string? Find(string storeRoot, Func<string, string?> variable)
+    {
+        if (!Directory.Exists(storeRoot))
+            return null;
+        string real = Native.RealPath(storeRoot);
+        return IsSuitable(real) ? real : Elsewhere(variable).FirstOrDefault(Directory.Exists);
+    }
+
+    private static IEnumerable<string> Elsewhere(Func<string, string?> variable) =>
+        from temporary in (string?[])["/var/tmp", variable("TMPDIR"), "/tmp"]
+        where !string.IsNullOrEmpty(temporary) && Path.IsPathRooted(temporary) && IsSuitable(temporary)
+        select Path.Combine(temporary, $"uml-build-{Native.UserId}");
 
     /// <summary>Sees to it that a directory's file system has some space left.</summary>
     /// <exception cref="KernelException">It has not.</exception>

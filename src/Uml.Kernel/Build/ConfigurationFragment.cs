@@ -18,9 +18,6 @@ internal sealed partial record ConfigurationFragment
     /// <summary>Profiles it cannot be combined with.</summary>
     public ImmutableArray<string> NotWith { get; init; } = [];
 
-    /// <summary>Kernel arguments that belong to it.</summary>
-    public ImmutableArray<string> Arguments { get; init; } = [];
-
     /// <summary>The options, in their order.</summary>
     public ImmutableArray<ConfigurationLine> Lines { get; init; } = [];
 
@@ -85,9 +82,7 @@ internal sealed partial record ConfigurationFragment
     private ConfigurationFragment With(Queue<string> words, string origin)
     {
         KernelVersionRange versions = Versions;
-        if (words.TryPeek(out string? first) && first == "arguments")
-            return this with { Arguments = [.. Arguments, .. words.Skip(1)] };
-        if (first == "not-with" && words.Count == 2)
+        if (words.Count == 2 && words.Peek() == "not-with")
             return this with { NotWith = [.. NotWith, .. words.Last().Split(',')] };
         while (KernelVersionRange.TryTake(words, ref versions))
         {
@@ -95,7 +90,7 @@ internal sealed partial record ConfigurationFragment
 
         return words.Count == 0 && versions != Versions
             ? this with { Versions = versions }
-            : throw Wrong(origin, $"'#: {string.Join(' ', words)}' is not understood: write '#: since A.B', '#: before A.B', '#: not-with NAME' or '#: arguments TEXT'");
+            : throw Wrong(origin, $"'#: {string.Join(' ', words)}' is not understood: write '#: since A.B', '#: before A.B' or '#: not-with NAME'");
     }
 
     private static ConfigurationLine Read(string name, string value, string rest, string origin)

@@ -46,7 +46,7 @@ internal static class FileTree
         Parallel.ForEach(Partitioner.Create(0, sorted.Length, Math.Max(1, sorted.Length / 64)), options, range =>
         {
             for (int i = range.Item1; i < range.Item2; i++)
-                hashes[i] = HashOne(Path.Combine(directory, sorted[i]));
+                hashes[i] = HashOne(Path.Combine(directory, sorted[i]), cancellationToken);
         });
 
         using IncrementalHash all = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -75,13 +75,15 @@ internal static class FileTree
         }
     }
 
-    // A file that is gone is a content like another.
-    private static byte[] HashOne(string path)
+    // A file that is gone is a content like another. Git names a work tree within another one as a directory.
+    private static byte[] HashOne(string path, CancellationToken cancellationToken)
     {
         try
         {
-            if (new FileInfo(path) is { LinkTarget: { } target })
+            if (new FileInfo(path.TrimEnd('/')) is { LinkTarget: { } target })
                 return SHA256.HashData(Encoding.UTF8.GetBytes("link " + target));
+            if (Directory.Exists(path))
+                return SHA256.HashData(Encoding.UTF8.GetBytes("directory " + Hash(path, List(path).Select(e => e.Path), cancellationToken)));
             using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1, FileOptions.SequentialScan);
             return SHA256.HashData(file);
         }

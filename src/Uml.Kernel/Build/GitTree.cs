@@ -47,7 +47,7 @@ internal sealed record GitTree
     public async Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken)
     {
         string list = await RunAsync(Git, Directory, ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"], cancellationToken) ?? "";
-        return [.. list.Split('\0', StringSplitOptions.RemoveEmptyEntries).Where(f => File.Exists(Path.Combine(Directory, f)))];
+        return [.. list.Split('\0', StringSplitOptions.RemoveEmptyEntries).Where(f => Path.Combine(Directory, f) is var path && (File.Exists(path) || new FileInfo(path).LinkTarget is not null))];
     }
 
     private static async Task<string?> RunAsync(string git, string directory, ImmutableArray<string> arguments, CancellationToken cancellationToken)

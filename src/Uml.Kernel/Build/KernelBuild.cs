@@ -26,6 +26,9 @@ internal sealed class KernelBuild(
 
     private string Name => reference.ToString();
 
+    // make works in another directory.
+    private string Compiler => options.Compiler.Contains('/', StringComparison.Ordinal) ? Path.GetFullPath(options.Compiler) : options.Compiler;
+
     /// <summary>How many files were compiled.</summary>
     public int Compiled { get; private set; }
 
@@ -50,23 +53,25 @@ internal sealed class KernelBuild(
         ImmutableArray<ConfigurationFragment> fragments = Fragments(profiles, own, settings, version?.Version ?? new Version(999, 0), checkVersion: version is not null);
         MergedConfiguration wanted = MergedConfiguration.Merge(fragments, settings, version?.Version ?? new Version(999, 0));
         bool patches = KernelProfile.Patches.Any(p => p.Profiles.IsEmpty || p.Profiles.Any(profiles.Contains));
-        await BuildTool.CheckAsync(BuildTool.For(wanted, options.Compiler, debian ? "source.tar.xz" : source, patches), host, Name, cancellationToken);
+        await BuildTool.CheckAsync(BuildTool.For(wanted, Compiler, debian ? "source.tar.xz" : source, patches), host, Name, cancellationToken);
         BuildRoot.RequireSpace(buildRoot, options.NoDebugInformation ? ObjectsSize : DebugObjectsSize, Name);
 
-        CompilerIdentity identity = await CompilerIdentity.ReadAsync(options.Compiler, host, Name, cancellationToken);
+        CompilerIdentity identity = await CompilerIdentity.ReadAsync(Compiler, host, Name, cancellationToken);
         KernelTree tree = debian ? await sources.OpenDebianAsync(source, temporary, options.Refresh, cancellationToken)
             : Directory.Exists(source) ? await sources.OpenTreeAsync(source, cancellationToken)
             : await sources.OpenTarballAsync(source, temporary, cancellationToken);
         fragments = Fragments(profiles, own, settings, tree.Version.Version, checkVersion: true);
+        MergedConfiguration configuration = MergedConfiguration.Merge(fragments, settings, tree.Version.Version);
         return new BuildPlan
         {
             Reference = Name,
             Tree = tree,
             Profiles = profiles,
             Fragments = fragments,
-            Configuration = MergedConfiguration.Merge(fragments, settings, tree.Version.Version),
+            Configuration = configuration,
+            FilesHash = await Task.Run(() => HashFiles(configuration, cancellationToken), cancellationToken),
             Patches = [.. KernelProfile.Patches.Where(p => p.IsFor(tree.Version.Version, profiles))],
-            Compiler = options.Compiler,
+            Compiler = Compiler,
             Identity = identity,
             Epoch = long.TryParse(host.Variable("SOURCE_DATE_EPOCH"), NumberStyles.None, CultureInfo.InvariantCulture, out long epoch) && epoch <= LatestEpoch ? epoch : tree.Date,
             Jobs = options.Jobs ?? Environment.ProcessorCount,
@@ -145,6 +150,17 @@ internal sealed class KernelBuild(
         return settings.Length == 0
             ? fragments
             : fragments.Add(ConfigurationFragment.Parse("set.config", string.Concat(settings.Select(s => s.Text + "\n"))));
+    }
+
+    // What stands in these is part of the kernel. A path that is not absolute is one in the source, or what the build makes.
+    private static string? HashFiles(MergedConfiguration configuration, CancellationToken cancellationToken)
+    {
+        string[] paths =
+        [
+            .. ((string[])["INITRAMFS_SOURCE", "SYSTEM_TRUSTED_KEYS", "SYSTEM_REVOCATION_KEYS", "SYSTEM_BLACKLIST_HASH_LIST", "MODULE_SIG_KEY", "EXTRA_FIRMWARE_DIR", "BOOT_CONFIG_EMBED_FILE"])
+                .SelectMany(o => (configuration[o] ?? "").Trim('"').Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(p => Path.IsPathRooted(p) && Path.Exists(p)),
+        ];
+        return paths.Length == 0 ? null : FileTree.Hash("/", paths.Select(p => p[1..]), cancellationToken);
     }
 
     private ConfigurationFragment ReadFragment(string path, int index)

@@ -77,7 +77,9 @@ internal sealed class KernelMake(BuildPlan plan, HostTools host, IProgress<Kerne
             Arguments =
             [
                 "-c", "exec \"$@\" 2>&1", "sh", BuildTool.Find("make", host.Variable("PATH")) ?? "make", "-C", plan.Tree.Directory, "O=" + objects, .. plan.MakeArguments,
-                .. UsesCcache ? (string[])[$"CC=ccache {plan.Compiler}"] : [],
+
+                // The plan has the compiler's name alone, as a path would stand in the record. The last word holds.
+                $"CC={(UsesCcache ? "ccache " : "")}{plan.Compiler}", $"HOSTCC={plan.Compiler}",
                 "KCFLAGS=" + map, "KAFLAGS=" + map, .. arguments,
             ],
             Environment = BuildEnvironment.Create(host.Variable).SetItem("SOURCE_DATE_EPOCH", plan.Epoch.ToString(CultureInfo.InvariantCulture)),
@@ -152,7 +154,8 @@ internal sealed class KernelMake(BuildPlan plan, HostTools host, IProgress<Kerne
     /// <summary>What gcov needs to make sense of a coverage kernel's data.</summary>
     private static void CollectNotes(string objects, string built)
     {
-        foreach (string note in Directory.EnumerateFiles(objects, "*.gcno", SearchOption.AllDirectories))
+        // Not through the link to the source, which may have been built in place.
+        foreach (string note in FileTree.List(objects).Where(e => e.Path.EndsWith(".gcno", StringComparison.Ordinal)).Select(e => Path.Combine(objects, e.Path)))
         {
             string target = Path.Combine(built, "gcov", Path.GetRelativePath(objects, note));
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);

@@ -126,6 +126,14 @@ public sealed class KernelBuildTests
         File.Delete(source.Path + "/new.h");
         Assert.True((await BuildAsync(source)).WasPresent);
 
+        // A work tree within it is one name to git.
+        Directory.CreateDirectory(source.Path + "/nested");
+        FakeSource.Run("git", "-C", source.Path + "/nested", "init", "-q");
+        source["nested/a.h"] = "1";
+        string nested = (await BuildAsync(source)).Record.Inputs;
+        source["nested/a.h"] = "2";
+        Assert.NotEqual(nested, (await BuildAsync(source)).Record.Inputs);
+
         // Nothing was written in the tree, not even git's index.
         Assert.Equal(index, Convert.ToHexString(File.ReadAllBytes(source.Path + "/.git/index")));
     }
@@ -172,6 +180,30 @@ public sealed class KernelBuildTests
     }
 
     [Fact]
+    public async Task What_options_name_is_part_of_the_kernel()
+    {
+        using Scratch scratch = new();
+        FakeSource source = new(scratch);
+        scratch.Write("init/file", "1");
+        KernelBuildOptions own = new() { Settings = [$"CONFIG_INITRAMFS_SOURCE=\"{scratch["init"]}\""] };
+        string first = (await BuildAsync(source, own)).Record.Inputs;
+        Assert.True((await BuildAsync(source, own)).WasPresent);
+        scratch.Write("init/file", "2");
+        Assert.NotEqual(first, (await BuildAsync(source, own)).Record.Inputs);
+    }
+
+    [Fact]
+    public async Task A_compiler_is_found_by_its_path_and_recorded_by_its_name()
+    {
+        using Scratch scratch = new();
+        FakeSource source = new(scratch);
+        string compiler = scratch.Write("compilers/my-gcc", "#!/bin/sh\nexec gcc \"$@\"\n", executable: true);
+        KernelRecord record = (await BuildAsync(source, new KernelBuildOptions { Compiler = Path.GetRelativePath(Directory.GetCurrentDirectory(), compiler) })).Record;
+        Assert.Contains("CC=my-gcc", record.MakeArguments);
+        Assert.DoesNotContain(record.MakeArguments, a => a.Contains("compilers", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Options_that_do_not_survive_are_named_with_the_reason()
     {
         using Scratch scratch = new();
@@ -214,12 +246,16 @@ public sealed class KernelBuildTests
         using Scratch scratch = new();
         FakeSource source = new(scratch);
         source[".gitignore"] = "/.config\n/stale.h\n";
+        Directory.CreateDirectory(source.Path + "/headers");
+        source["headers/answer.h"] = "#define ANSWER 42\n";
+        File.CreateSymbolicLink(source.Path + "/linked", "headers");
+        source["main.c"] = "#include \"linked/answer.h\"\n" + source["main.c"];
         source.Git("init", "-q");
         source.Git("add", ".");
         source.Git("commit", "-q", "-m", "x");
         source[".config"] = "CONFIG_OLD=y\n";
         source["stale.h"] = "";
-        source["Makefile"] = source["Makefile"].Replace("all:\n", "all:\n\ttest ! -e .config -a ! -e stale.h\n", StringComparison.Ordinal);
+        source["Makefile"] = source["Makefile"].Replace("all:\n", "all:\n\ttest ! -e .config -a ! -e stale.h\n\tcp -rL linked $(O)/\n", StringComparison.Ordinal);
         Assert.False((await BuildAsync(source)).WasPresent);
     }
 
@@ -231,6 +267,13 @@ public sealed class KernelBuildTests
         BuiltKernel built = await BuildAsync(source, null, "a store");
         Assert.StartsWith(scratch["a store"], built.Directory, StringComparison.Ordinal);
         string root = $"/var/tmp/uml-build-{Native.UserId}";
+        AssertNothingLeft(root);
+
+        // Nobody looks there, so that it is for the store to see to.
+        string[] made = [.. Directory.GetDirectories(root + "/objects").Where(d => new FileInfo(d + "/tree/main.c").LinkTarget == source.Path + "/main.c")];
+        Directory.SetLastWriteTimeUtc(Assert.Single(made), DateTime.UtcNow - TimeSpan.FromDays(400));
+        Assert.Contains(await source.Store("a store").PruneAsync(new KernelPruneOptions { UnusedFor = TimeSpan.FromDays(399) }, Cancelled), g => g.Name == "object files of a tree");
+        Assert.False(Directory.Exists(made[0]));
         AssertNothingLeft(root);
     }
 
@@ -358,12 +401,14 @@ public sealed class KernelBuildTests
         KernelReference tarball = KernelReference.Parse($"source:{scratch["a.tar"]}#fast");
         await source.Store().BuildAsync(tarball, null, Cancelled);
         DateTime old = DateTime.UtcNow - TimeSpan.FromDays(2);
+        string neverUnpacked = scratch.Write($"store/sources/{new string('a', 64)}.tar.xz", "");
         foreach (string description in Directory.EnumerateFiles(scratch["store/sources"]))
             File.SetLastWriteTimeUtc(description, old);
         foreach (string objects in Directory.EnumerateDirectories(scratch["store/objects"]))
             Directory.SetLastWriteTimeUtc(objects, old);
         IReadOnlyList<PrunedItem> gone = await source.Store().PruneAsync(new KernelPruneOptions { UnusedFor = TimeSpan.FromDays(1) }, Cancelled);
-        Assert.Equal(["object files of a tree", "source a.tar"], gone.Select(g => g.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(["object files of a tree", "source a.tar", "source aaaaaaaaaaaa"], gone.Select(g => g.Name).Order(StringComparer.Ordinal));
+        Assert.False(File.Exists(neverUnpacked));
         Assert.Empty(Directory.EnumerateFileSystemEntries(scratch["store/sources"]));
         Assert.Empty(Directory.EnumerateFileSystemEntries(scratch["store/objects"]));
         Assert.False((await source.Store().BuildAsync(tarball, new KernelBuildOptions { Force = true }, Cancelled)).WasPresent);
