@@ -13,6 +13,7 @@ internal sealed class RunSession : IDisposable
     private readonly RunRequest _request;
     private readonly ForwardedSignals _signals = new();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly DateTime _started = DateTime.UtcNow;
     private readonly List<(CopyOut Copy, string? Error)> _copies = [];
     private TestPlatformLink? _testPlatform;
     private GuestLease? _lease;
@@ -170,9 +171,30 @@ internal sealed class RunSession : IDisposable
             };
         }
 
+        // The kernel writes them with its last breath, and nobody's empty report may pass for a full one.
+        if (_request.Guest.CoverageDirectory is { } counts && !HasCounts(counts))
+        {
+            string missing = $"the guest left no counts in {counts}: it was killed before it had written them, or the directory cannot be written";
+            if (outcome.ExitStatus == 0)
+                return new Outcome("coverage-failed", ExitStatus.NotProvided) { Error = missing };
+            Message.Warning(missing);
+        }
+
         return outcome.ExitStatus == 0 && guest.KernelLog.CopyFailure is { } failure
             ? new Outcome("kernel-log-failed", ExitStatus.NotProvided) { Error = $"the kernel log cannot be written to \"{_request.Guest.KernelLogFile}\": {failure}" }
             : outcome;
+    }
+
+    private bool HasCounts(string directory)
+    {
+        try
+        {
+            return Directory.EnumerateFiles(directory, "*.gcda", SearchOption.AllDirectories).Any(f => File.GetLastWriteTimeUtc(f) >= _started);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 
     private async Task<string?> CopyOutAsync(Guest guest, CopyOut copy, Outcome outcome)

@@ -42,8 +42,9 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         string[] environment =
         [
             .. kernel.LibraryDirectory is { } libraries ? (string[])[$"LD_LIBRARY_PATH={libraries}"] : [],
-            // libgcc puts it before the path that each object was built at.
-            .. coverage is not null ? (string[])[$"GCOV_PREFIX={coverage}"] : [],
+            // libgcc puts it before the path that each object was built at, which is none of the host's. Where nobody wants the counts,
+            // they go nowhere, and nothing is said of it.
+            .. coverage is not null ? (string[])[$"GCOV_PREFIX={coverage}"] : ["GCOV_PREFIX=/dev/null", "GCOV_ERROR_FILE=/dev/null"],
         ];
         IEnumerable<string> written = shares.Where(s => s.Mode == ShareMode.ReadWrite).Select(s => s.HostPath);
         if (coverage is not null)

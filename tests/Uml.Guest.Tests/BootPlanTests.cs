@@ -29,7 +29,7 @@ public sealed class BootPlanTests
         Assert.Contains("/", plan.Start.ReadPaths);
         Assert.Empty(plan.Start.WritePaths);
         Assert.True(plan.Start.Confine);
-        Assert.Equal(["LD_LIBRARY_PATH=/k/lib"], plan.Start.Environment);
+        Assert.Equal(["LD_LIBRARY_PATH=/k/lib", "GCOV_PREFIX=/dev/null", "GCOV_ERROR_FILE=/dev/null"], plan.Start.Environment);
         Assert.Equal("/", plan.Setup.Root);
         Assert.Equal("/home/me", plan.Setup.WorkingDirectory);
     }
