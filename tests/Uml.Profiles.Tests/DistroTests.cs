@@ -37,15 +37,14 @@ public sealed class DistroTests(Kernels kernels)
         const string Script =
             """
             cat /proc/filesystems
-            cat /proc/net/ip_tables_names /proc/net/ip6_tables_names /proc/sys/net/netfilter/nf_conntrack_max
-            mkdir -p /run/auto; ls /dev/autofs /dev/mapper/control /dev/net/tun /dev/loop-control
-            ls /proc/sys/net/netfilter
+            cat /proc/net/ip_tables_names /proc/net/ip6_tables_names
+            ls /dev/autofs /dev/mapper/control /dev/net/tun /dev/loop-control
+            grep -w -e nft_do_chain_inet -e br_add_if -e vxlan_init_net -e wg_init /proc/kallsyms | cut -d' ' -f3 | sort
             """;
         ExecResult result = await guest.ExecAsync(["sh", "-c", Script], Cancel);
         Assert.Equal("", result.StandardError);
         foreach (string name in (string[])["autofs", "xfs", "vfat", "iso9660", "erofs", "ext4", "squashfs", "overlay"])
             Assert.Matches($@"\t{name}\n", result.StandardOutput);
-        Assert.Contains("filter\n", result.StandardOutput, StringComparison.Ordinal);
     }
 
     [Fact]
