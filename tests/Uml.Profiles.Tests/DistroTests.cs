@@ -39,12 +39,13 @@ public sealed class DistroTests(Kernels kernels)
             cat /proc/filesystems
             cat /proc/net/ip_tables_names /proc/net/ip6_tables_names
             ls /dev/autofs /dev/mapper/control /dev/net/tun /dev/loop-control
-            grep -w -e nft_do_chain_inet -e br_add_if -e vxlan_init_net -e wg_init /proc/kallsyms | cut -d' ' -f3 | sort
+            grep -ow -e nft_do_chain_inet -e br_add_if -e vxlan_xmit -e wg_xmit /proc/kallsyms | sort -u
             """;
         ExecResult result = await guest.ExecAsync(["sh", "-c", Script], Cancel);
         Assert.Equal("", result.StandardError);
         foreach (string name in (string[])["autofs", "xfs", "vfat", "iso9660", "erofs", "ext4", "squashfs", "overlay"])
             Assert.Matches($@"\t{name}\n", result.StandardOutput);
+        Assert.EndsWith("br_add_if\nnft_do_chain_inet\nvxlan_xmit\nwg_xmit\n", result.StandardOutput, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -63,8 +64,18 @@ public sealed class DistroTests(Kernels kernels)
             umount /run/disk
             mount -o loop,ro /run/work/disk.img /run/disk
             cat /run/disk/file
+            umount /run/disk
+
+            # A disk with a partition table: 2048 sectors before the first partition, of Linux's type.
+            truncate -s 66M /run/work/whole.img
+            printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\0\002\0' | dd of=/run/work/whole.img bs=1 seek=446 conv=notrunc status=none
+            printf '\125\252' | dd of=/run/work/whole.img bs=1 seek=510 conv=notrunc status=none
+            dd if=/run/work/disk.img of=/run/work/whole.img bs=1M seek=1 conv=notrunc status=none
+            loop=$(losetup --find --show --partscan /run/work/whole.img)
+            mount -o ro "${loop}p1" /run/disk
+            cat /run/disk/file
             """;
         ExecResult result = await guest.ExecAsync(["sh", "-c", Script], Cancel);
-        Assert.Equal(("kept\n", 0), (result.StandardOutput, result.ExitCode));
+        Assert.Equal(("kept\nkept\n", "", 0), (result.StandardOutput, result.StandardError, result.ExitCode));
     }
 }

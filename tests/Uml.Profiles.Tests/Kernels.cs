@@ -59,10 +59,13 @@ public sealed class Kernels
         }
     }
 
+    // One that was built of other fragments would be built anew.
     private bool IsBuilt(string reference)
     {
         string[] profiles = [.. KernelReference.Parse(reference).Profiles];
-        return Store.List().Any(k => k.Profiles.SequenceEqual(profiles) && k.Release.StartsWith("7.3", StringComparison.Ordinal));
+        (string, string)[] fragments = [.. MergedConfiguration.FragmentsOf(profiles, null).Select(f => (f.FileName, BuildInputs.HashOfText(f.Text)))];
+        return Store.List().Any(k => k.Profiles.SequenceEqual(profiles) && k.Release.StartsWith("7.3", StringComparison.Ordinal)
+            && KernelStore.RecordOf(k) is { } record && fragments.All(f => record.Fragments.Any(r => (r.Name, r.Sha256) == f)));
     }
 
     // Debug information takes time, too: it is for the kernel that is compared byte by byte, and gcov asks for it.
