@@ -6,16 +6,19 @@ using Uml.CI.Wire;
 namespace Uml.CI.Benchmarks;
 
 /// <summary>What is measured, and against what.</summary>
-internal sealed class Measurements(string kernelReference, int runs, string? cli, string? project)
+internal sealed class Measurements(string kernelReference, long memory, int runs, string? cli, string? project)
 {
     private const int OutputBytes = 200 * 1024 * 1024;
+
+    // After this time without work a guest is idle, and its supervisor has given back what it no longer needs.
+    private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(300);
     private GuestKernel _kernel = null!;
     private FloorGuest _floor = null!;
 
     public async Task RunAsync(TextWriter output)
     {
         _kernel = await new KernelStore().ResolveAsync(kernelReference);
-        _floor = FloorGuest.Create(_kernel);
+        _floor = FloorGuest.Create(_kernel, memory);
         await output.WriteLineAsync($"kernel {_kernel.Release} ({_kernel.Reference}), {Environment.ProcessorCount} CPUs, {runs} runs: median, min-max");
 
         Statistics floorBoot = await Statistics.MeasureAsync(runs, async () => (await _floor.BootAsync()).Hello);
@@ -48,7 +51,7 @@ internal sealed class Measurements(string kernelReference, int runs, string? cli
         await output.FlushAsync();
     }
 
-    private GuestBuilder Builder(GuestRoot root) => new GuestBuilder().WithKernel(_kernel.Reference).WithRoot(root).WithMemory("256M");
+    private GuestBuilder Builder(GuestRoot root) => new GuestBuilder().WithKernel(_kernel.Reference).WithRoot(root).WithMemory(memory);
 
     private async Task<Statistics> FirstResult(GuestRoot root, string program) => await Statistics.MeasureAsync(runs, async () =>
     {
@@ -138,6 +141,7 @@ internal sealed class Measurements(string kernelReference, int runs, string? cli
         {
             await using Guest guest = await Builder(root).StartAsync();
             await guest.ExecAsync([root == GuestRoot.Empty ? "/init" : "/bin/true"]);
+            await Task.Delay(Idle);
             return FloorGuest.ProportionalMegabytes(guest.ProcessId);
         });
         Statistics floor = await Statistics.MeasureAsync(runs, async () => (await _floor.BootAsync()).Memory);
@@ -158,9 +162,13 @@ internal sealed class Measurements(string kernelReference, int runs, string? cli
                 {
                     guests.Add(await Builder(GuestRoot.Host).StartAsync());
                     await guests[i].ExecAsync(["/bin/true"]);
-                    if (i == 0)
-                        alone.Add(FloorGuest.ProportionalMegabytes(guests[0].ProcessId));
+                    if (i != 0)
+                        continue;
+                    await Task.Delay(Idle);
+                    alone.Add(FloorGuest.ProportionalMegabytes(guests[0].ProcessId));
                 }
+
+                await Task.Delay(Idle);
 
                 return guests.Sum(g => FloorGuest.ProportionalMegabytes(g.ProcessId)) / Guests;
             }
@@ -211,11 +219,11 @@ internal sealed class Measurements(string kernelReference, int runs, string? cli
 internal sealed record FloorRun(double Hello, double Teardown, double Memory);
 
 /// <summary>The same kernel, command line and supervisor with an init that only says hello.</summary>
-internal sealed class FloorGuest(GuestKernel kernel, string agent, string directory) : IDisposable
+internal sealed class FloorGuest(GuestKernel kernel, long memory, string agent, string directory) : IDisposable
 {
     private int _count;
 
-    public static FloorGuest Create(GuestKernel kernel)
+    public static FloorGuest Create(GuestKernel kernel, long memory)
     {
         string directory = Directory.CreateTempSubdirectory("uml-benchmark-").FullName;
         string init = Path.Combine(directory, "init");
@@ -227,12 +235,12 @@ internal sealed class FloorGuest(GuestKernel kernel, string agent, string direct
         }
 
         File.WriteAllBytes(Path.Combine(directory, "initramfs"), Initramfs.Build(File.ReadAllBytes(init)));
-        return new FloorGuest(kernel, AgentBinary.Find(), directory);
+        return new FloorGuest(kernel, memory, AgentBinary.Find(), directory);
     }
 
     public async Task<FloorRun> BootAsync()
     {
-        var options = new GuestOptions { Memory = GuestOptions.MinimumMemory, Root = GuestRoot.Empty };
+        var options = new GuestOptions { Memory = memory, Root = GuestRoot.Empty };
         BootPlan plan = BootPlan.Create(options, kernel, new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory), Path.Combine(directory, "initramfs"), $"uml-floor-{Environment.ProcessId}-{Interlocked.Increment(ref _count)}", directory));
         var clock = Stopwatch.StartNew();
@@ -246,25 +254,30 @@ internal sealed class FloorGuest(GuestKernel kernel, string agent, string direct
         if (await console.ReceiveAsync(word) != 5)
             throw new IOException("the trivial init did not say hello");
         double hello = clock.Elapsed.TotalMilliseconds;
-        double memory = ProportionalMegabytes((int)started.ProcessId);
+        double used = ProportionalMegabytes((int)started.ProcessId);
         clock.Restart();
         supervisor.Stop(TimeSpan.Zero, halt: false);
         await supervisor.DisposeAsync();
-        return new FloorRun(hello, clock.Elapsed.TotalMilliseconds, memory);
+        return new FloorRun(hello, clock.Elapsed.TotalMilliseconds, used);
     }
 
-    /// <summary>Proportional set size of all processes of a guest's session, in MB (Documentation/filesystems/proc.rst, smaps_rollup).</summary>
-    public static double ProportionalMegabytes(int session)
+    /// <summary>
+    /// Proportional set size of all processes of a guest, its two supervisors among them, in MB (Documentation/filesystems/proc.rst,
+    /// smaps_rollup).
+    /// </summary>
+    /// <param name="kernel">The kernel's process, which leads a session of its own; its parent and grandparent are the supervisors.</param>
+    public static double ProportionalMegabytes(int kernel)
     {
+        int inner = int.Parse(StatusOf(kernel)[1], CultureInfo.InvariantCulture), outer = int.Parse(StatusOf(inner)[1], CultureInfo.InvariantCulture);
         long kilobytes = 0;
-        foreach (string process in Directory.GetDirectories("/proc").Where(d => char.IsAsciiDigit(d[^1])))
+        foreach (string process in Directory.GetDirectories("/proc").Select(d => d[6..]).Where(d => char.IsAsciiDigit(d[0])))
         {
             try
             {
-                string stat = File.ReadAllText($"{process}/stat");
-                if (stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[3] != session.ToString(CultureInfo.InvariantCulture))
+                int id = int.Parse(process, CultureInfo.InvariantCulture);
+                if (id != inner && id != outer && StatusOf(id)[3] != kernel.ToString(CultureInfo.InvariantCulture))
                     continue;
-                string line = File.ReadLines($"{process}/smaps_rollup").First(l => l.StartsWith("Pss:", StringComparison.Ordinal));
+                string line = File.ReadLines($"/proc/{process}/smaps_rollup").First(l => l.StartsWith("Pss:", StringComparison.Ordinal));
                 kilobytes += long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -274,6 +287,13 @@ internal sealed class FloorGuest(GuestKernel kernel, string agent, string direct
         }
 
         return kilobytes / 1024.0;
+    }
+
+    // The fields after the name: state, parent, process group, session (proc(5)).
+    private static string[] StatusOf(int process)
+    {
+        string stat = File.ReadAllText($"/proc/{process}/stat");
+        return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
     }
 
     public void Dispose() => Directory.Delete(directory, recursive: true);

@@ -5,10 +5,11 @@ namespace Uml.CI.Benchmarks;
 internal static class Program
 {
     private const string Usage = """
-        usage: dotnet run -c Release --project benchmarks [-- [--kernel REFERENCE] [--runs N] [--cli PATH [--project PATH]]]
+        usage: dotnet run -c Release --project benchmarks [-- [--kernel REFERENCE] [--memory SIZE] [--runs N] [--cli PATH [--project PATH]]]
 
         Prints medians of N runs (at least 20) with minimum and maximum, each beside a floor measured in the same run:
         the same kernel with an init that only says hello, a program started on the host, a pipe of the host.
+        Guests have 256M of memory, or SIZE.
         --cli PATH also measures that uml executable, as a user would start it; --project PATH with it, "dotnet test" of
         that built xunit v3 project inside a guest.
         """;
@@ -19,6 +20,7 @@ internal static class Program
         int runs = 20;
         string? cli = null;
         string? project = null;
+        long memory = GuestOptions.MinimumMemoryWithHelper;
         for (int i = 0; i < arguments.Length; i++)
         {
             string? value = i + 1 < arguments.Length ? arguments[i + 1] : null;
@@ -26,6 +28,10 @@ internal static class Program
             {
                 case "--kernel" when value is not null:
                     kernel = value;
+                    i++;
+                    break;
+                case "--memory" when value is not null:
+                    memory = ByteSize.Parse(value);
                     i++;
                     break;
                 case "--runs" when int.TryParse(value, CultureInfo.InvariantCulture, out runs) && runs >= 20:
@@ -47,7 +53,7 @@ internal static class Program
 
         try
         {
-            await new Measurements(kernel, runs, cli, project).RunAsync(Console.Out);
+            await new Measurements(kernel, memory, runs, cli, project).RunAsync(Console.Out);
             return 0;
         }
         catch (Exception e) when (e is GuestException or KernelException or IOException)

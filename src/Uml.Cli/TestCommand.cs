@@ -39,7 +39,7 @@ internal sealed class TestCommand
     private readonly Option<TimeSpan?> _timeout = new("--timeout") { HelpName = "TIME", Description = "How long the tests of an assembly may take on a kernel: 30s, 5m, 1h30m. Default: no limit", CustomParser = GuestOptionSet.ParseDuration };
     private readonly Option<bool> _stopOnFail = new("--stop-on-fail") { Description = "End everything at the first failure" };
     private readonly Option<int?> _jobs = new("--jobs", "-j") { HelpName = "N", Description = "Guests at once. Default: one for each CPU", CustomParser = ParseJobs };
-    private readonly Option<long?> _memory = new("--memory", "-m") { HelpName = "SIZE", Description = "Memory of a guest, such as 1G (default); at least 256M. The host gives it as the guest uses it", CustomParser = GuestOptionSet.ParseMemory };
+    private readonly Option<long?> _memory = new("--memory", "-m") { HelpName = "SIZE", Description = "Memory of a guest, such as 1G (default); at least 256M, or 64M on kernels built by uml. The host gives it as the guest uses it", CustomParser = GuestOptionSet.ParseMemory };
     private readonly Option<int?> _cpus = new("--cpus") { HelpName = "N", Description = "Number of CPUs of a guest; more than one needs a kernel with SMP", CustomParser = GuestOptionSet.ParseCpus };
     private readonly Option<string[]> _environment = new("--env", "-e") { HelpName = "NAME[=VALUE]", Description = "Set a variable; NAME alone passes the caller's on. Repeatable" };
     private readonly Option<TimeSpan?> _bootTimeout = new("--boot-timeout") { HelpName = "TIME", Description = "How long a guest may take until it serves commands. Default: 30s", CustomParser = GuestOptionSet.ParseDuration };

@@ -130,11 +130,9 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
 
     private static void Validate(GuestOptions options, GuestKernel kernel)
     {
-        if (options.Memory < GuestOptions.MinimumMemory)
-        {
-            throw new ArgumentException(
-                $"{ByteSize.Format(options.Memory)} of memory is too little: with less than {ByteSize.Format(GuestOptions.MinimumMemory)} some boots fail; memory the guest does not use costs nothing");
-        }
+        long least = options.Memory is >= GuestOptions.MinimumMemory and < GuestOptions.MinimumMemoryWithHelper && KernelText.Contains(kernel.ExecutablePath, "/sbin/hotplug"u8) ? GuestOptions.MinimumMemoryWithHelper : GuestOptions.MinimumMemory;
+        if (options.Memory < least)
+            throw new ArgumentException($"{ByteSize.Format(options.Memory)} of memory is too little: with less than {ByteSize.Format(least)} some boots of this kernel fail; memory the guest does not use costs nothing");
 
         if (options.Cpus is < 1 or > 64)
             throw new ArgumentException($"{options.Cpus} CPUs cannot be had: a guest has 1 to 64");

@@ -34,7 +34,7 @@ public sealed class GuestBuilder
     /// <summary>The root file system.</summary>
     public GuestBuilder WithRoot(GuestRoot root) => new(Options with { Root = root });
 
-    /// <summary>Memory in bytes with an optional suffix K, M or G: <c>512M</c>. At least 256M.</summary>
+    /// <summary>Memory in bytes with an optional suffix K, M or G: <c>512M</c>. At least 256M, or 64M on a kernel built here.</summary>
     /// <exception cref="FormatException">The text is not a size.</exception>
     public GuestBuilder WithMemory(string size) => WithMemory(ByteSize.Parse(size));
 

@@ -7,8 +7,11 @@ namespace Uml.CI;
 /// <summary>Everything that decides what a guest is. Immutable; <see cref="GuestBuilder"/> is the convenient way to one.</summary>
 public sealed record GuestOptions
 {
-    /// <summary>The least memory that boots reliably, in bytes. Below it some boots of stock kernels fail with "can't fork".</summary>
-    public const long MinimumMemory = 256L * 1024 * 1024;
+    /// <summary>The least memory of a guest, in bytes, and that only of kernels that fork no helper for each device (CONFIG_UEVENT_HELPER is off, as in kernels built here).</summary>
+    public const long MinimumMemory = 64L * 1024 * 1024;
+
+    /// <summary>The least memory of a guest on any other kernel, in bytes: with less, some boots of Debian's kernels fail with "can't fork" (kernel/fork.c, max_threads).</summary>
+    public const long MinimumMemoryWithHelper = 256L * 1024 * 1024;
 
     /// <summary>The kernel to boot; <see cref="DefaultKernel"/> unless the variable UML_KERNEL names another.</summary>
     public KernelReference Kernel { get; init; } = System.Environment.GetEnvironmentVariable("UML_KERNEL") is { Length: > 0 } name ? name : DefaultKernel;
@@ -19,7 +22,7 @@ public sealed record GuestOptions
     /// <summary>The guest's root file system.</summary>
     public GuestRoot Root { get; init; } = GuestRoot.Host;
 
-    /// <summary>Memory of the guest in bytes, at least <see cref="MinimumMemory"/>. The host gives it as the guest uses it.</summary>
+    /// <summary>Memory of the guest in bytes, at least <see cref="MinimumMemory"/> or <see cref="MinimumMemoryWithHelper"/>. The host gives it as the guest uses it.</summary>
     public long Memory { get; init; } = 512L * 1024 * 1024;
 
     /// <summary>Number of CPUs, 1 to 64. More than one needs a kernel built with CONFIG_SMP.</summary>

@@ -93,9 +93,22 @@ public sealed class BootPlanTests
     }
 
     [Fact]
+    public void Little_memory_is_for_kernels_that_fork_no_helpers()
+    {
+        using var directory = new TemporaryDirectory();
+        File.WriteAllText(directory["own"], "Linux version 7.3.0");
+        File.WriteAllText(directory["stock"], "Linux version 7.3.0 /sbin/hotplug\0");
+        GuestKernel own = Kernel with { ExecutablePath = directory["own"] }, stock = Kernel with { ExecutablePath = directory["stock"] };
+        GuestOptions little = new() { Memory = 64 << 20 };
+        Assert.Contains("mem=64M", BootPlan.Create(little, own, Host).Start.Arguments);
+        Assert.Contains("with less than 256M some boots of this kernel fail", Assert.Throws<ArgumentException>(() => BootPlan.Create(little, stock, Host)).Message, StringComparison.Ordinal);
+        Assert.Contains("mem=256M", BootPlan.Create(little with { Memory = 256 << 20 }, stock, Host).Start.Arguments);
+    }
+
+    [Fact]
     public void Options_that_make_no_sense_are_named()
     {
-        Refused(b => b.WithMemory("64M"), "64M of memory is too little");
+        Refused(b => b.WithMemory("63M"), "63M of memory is too little: with less than 64M some boots");
         Refused(b => b.WithCpus(2), "CONFIG_SMP is off");
         Refused(b => b.WithCpus(0), "0 CPUs");
         Refused(b => b.WithHostname(""), "host name");

@@ -202,19 +202,29 @@ internal sealed unsafe class GuestSupervisor
 
         const int control = 0, link = 1, kernel = 2, console = 3, clock = 4, count = 5;
         PollFd* polled = stackalloc PollFd[count];
+
+        // Not at once: most guests end soon, and want all of it again then.
+        const int idleMilliseconds = 100;
+        bool idled = false;
         while (true)
         {
             long next = Math.Min(_killAt, _mconsole!.NextDeadline);
             long left = next == long.MaxValue ? -1 : Math.Clamp(next - Environment.TickCount64, 0, int.MaxValue);
             if (pidfd < 0)
                 left = left < 0 ? tickMilliseconds : Math.Min(left, tickMilliseconds);
+            else if (left < 0 && !idled)
+                left = idleMilliseconds;
 
             polled[control] = new PollFd { Descriptor = Supervisor.ControlSocket, Events = (short)(POLLIN | (_outputLength > 0 ? POLLOUT : 0)) };
             polled[link] = new PollFd { Descriptor = Supervisor.Link, Events = POLLIN };
             polled[kernel] = new PollFd { Descriptor = pidfd, Events = POLLIN };
             polled[console] = new PollFd { Descriptor = _mconsole.NextDeadline == long.MaxValue ? -1 : _mconsole.Socket, Events = POLLIN };
             polled[clock] = new PollFd { Descriptor = _calendar?.Socket ?? -1, Events = POLLIN };
-            Poll(polled, count, (int)left);
+            if (Poll(polled, count, (int)left) == 0 && left == idleMilliseconds)
+            {
+                idled = true;
+                OwnText.GiveBack();
+            }
 
             // Seen but not reaped: its number, which is also its group's, must stay its own until the group is killed.
             ProcessTree.IsOurs(_kernel, out bool runs);

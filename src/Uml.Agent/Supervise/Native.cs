@@ -25,7 +25,7 @@ internal static unsafe partial class Native
     public const int SYS_sched_setaffinity = 203, SYS_sched_getaffinity = 204, SYS_capget = 125, SYS_capset = 126, SYS_personality = 135, SYS_pidfd_open = 434, SYS_close_range = 436,
         SYS_landlock_create_ruleset = 444, SYS_landlock_add_rule = 445, SYS_landlock_restrict_self = 446,
         SYS_getdents64 = 217, SYS_rt_sigaction = 13, SYS_rt_sigprocmask = 14, SYS_prlimit64 = 302, SYS_statfs = 137,
-        SYS_newfstatat = 262, SYS_clone = 56, SYS_clone3 = 435, SYS_execve = 59;
+        SYS_newfstatat = 262, SYS_clone = 56, SYS_madvise = 28, SYS_clone3 = 435, SYS_execve = 59;
     public const int CLONE_PARENT = 0x8000;
     public const ulong CLONE_INTO_CGROUP = 0x200000000;
     public const int RLIMIT_FSIZE = 1, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7, RLIMIT_NPROC = 6;

@@ -68,6 +68,7 @@ internal static unsafe class Sentinel
             }
         }
 
+        OwnText.GiveBack();
         int status = 0;
         while (WaitPid(inner, &status, 0) < 0 && Error == EINTR)
         {
