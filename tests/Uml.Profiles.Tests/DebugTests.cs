@@ -19,22 +19,23 @@ public sealed class DebugTests(Kernels kernels)
     }
 
     [Fact]
-    public async Task A_lock_taken_twice_is_reported()
+    public async Task A_lock_that_is_never_given_back_is_reported()
     {
-        // The second time, the guest spins for ever: what it says before is all there is.
+        // Its task goes on with a spin lock held, and the next mutex it wants is one lock too many.
         await using Guest guest = await StartAsync();
         using var end = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        Task command = guest.ExecAsync(["sh", "-c", "mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; for i in 1 2; do echo SPINLOCKUP > /sys/kernel/debug/provoke-crash/DIRECT; done"], end.Token);
-        bool reported = false;
-        await foreach (KernelLogLine line in guest.KernelLog.ReadLinesAsync(cancellationToken: Cancel))
+        Task command = guest.ExecAsync(["sh", "-c", "mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; exec sh -c 'echo SPINLOCKUP > /sys/kernel/debug/provoke-crash/DIRECT'"], end.Token);
+        await foreach (KernelLogLine line in guest.KernelLog.ReadLinesAsync(Cancel))
         {
-            if (reported = line.Text.Contains("WARNING: possible recursive locking detected", StringComparison.Ordinal))
+            if (line.Text.Contains("(lock_me_up)", StringComparison.Ordinal) && guest.KernelLog.Lines.Any(l => l.Text.Contains("[ BUG: Invalid wait context ]", StringComparison.Ordinal)))
                 break;
         }
 
-        Assert.True(reported, guest.KernelLog.ToString());
+        Assert.Contains("[ BUG: Invalid wait context ]", guest.KernelLog.ToString(), StringComparison.Ordinal);
+
+        // What becomes of a guest with such a task is its own affair.
         await end.CancelAsync();
-        await Assert.ThrowsAnyAsync<Exception>(() => command);
+        await Task.WhenAny(command);
     }
 
     [Fact]
