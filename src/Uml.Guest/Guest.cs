@@ -665,6 +665,16 @@ public sealed class Guest : IAsyncDisposable
         await _death;
         _channel.Dispose();
         _spool?.Dispose();
+        if (Options.CoverageDirectory is not { } coverage)
+            return;
+        try
+        {
+            CoverageNotes.CopyBesideCounts(Kernel.ExecutablePath, Path.GetFullPath(coverage));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Options.Logger.LogWarning("Notes for gcov could not be put beside the counts in {Directory}: {Reason}", coverage, e.Message);
+        }
     }
 }
 

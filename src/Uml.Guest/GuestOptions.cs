@@ -50,7 +50,8 @@ public sealed record GuestOptions
 
     /// <summary>
     /// A directory of the host, made if it is missing, that gets the counts (<c>.gcda</c>) of a kernel built with CONFIG_GCOV when
-    /// the guest powers off: each at the path that its object had in the build. Counts of several guests add up. Null for none.
+    /// the guest powers off, in <c>gcov/</c>, each named for the path of its object with <c>#</c> for <c>/</c>, its notes
+    /// (<c>.gcno</c>) beside it. Counts of several guests add up. Null for none.
     /// </summary>
     public string? CoverageDirectory { get; init; }
 
