@@ -1,0 +1,117 @@
+using System.Globalization;
+
+namespace Uml.CI;
+
+/// <summary>
+/// Writes test results as KTAP version 1, for kernel people's tools. <see cref="KtapParser"/> reads the same tree back, except
+/// that log lines which themselves look like KTAP get a backslash in front, and that a plan whose tests are not all in the
+/// tree is left out. Durations and the outcomes KTAP has no word for are written in a way other readers pass over or take for
+/// failures: "# name.duration: 0.25s", "not ok 2 name # CRASHED why", "# NOTRUN why".
+/// </summary>
+public static class KtapWriter
+{
+    private const int IndentStep = 2;
+
+    /// <summary>The tree as text.</summary>
+    /// <param name="root">As <see cref="KtapResults.Root"/>: its subtests are the tests of the top level.</param>
+    public static string Write(KtapTest root)
+    {
+        using StringWriter writer = new(CultureInfo.InvariantCulture) { NewLine = "\n" };
+        Write(writer, root);
+        return writer.ToString();
+    }
+
+    /// <summary>Writes the tree.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="root">As <see cref="KtapResults.Root"/>: its subtests are the tests of the top level.</param>
+    public static void Write(TextWriter writer, KtapTest root)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(root);
+        writer.Write("KTAP version 1\n");
+        if (root.Plan is { } plan && plan <= root.Subtests.Length)
+        {
+            writer.Write(string.Create(CultureInfo.InvariantCulture, $"1..{plan}"));
+            if (root.Directive == KtapDirective.Skip)
+                writer.Write(root.Reason.Length > 0 ? " # SKIP " + OneLine(root.Reason) : " # SKIP");
+            writer.Write('\n');
+        }
+
+        foreach (KtapTest test in root.Subtests)
+            WriteTest(writer, test, 0);
+        WriteLog(writer, root, "");
+    }
+
+    private static void WriteTest(TextWriter writer, KtapTest test, int level)
+    {
+        string indent = new(' ', level * IndentStep);
+        string name = OneLine(test.Name);
+        if (test.IsSuite)
+        {
+            string inner = new(' ', (level + 1) * IndentStep);
+            writer.Write(inner + "KTAP version 1\n");
+            if (name.Length > 0)
+                writer.Write($"{inner}# Subtest: {name}\n");
+            if (test.Plan is { } plan && plan <= test.Subtests.Length)
+                writer.Write(string.Create(CultureInfo.InvariantCulture, $"{inner}1..{plan}\n"));
+            foreach (KtapTest subtest in test.Subtests)
+                WriteTest(writer, subtest, level + 1);
+        }
+
+        WriteLog(writer, test, indent);
+        foreach ((string key, string value) in test.Attributes)
+            writer.Write($"{indent}# {name}.{key}: {OneLine(value)}\n");
+        if (test.Duration is { } duration)
+            writer.Write(string.Create(CultureInfo.InvariantCulture, $"{indent}# {name}.duration: {(decimal)duration.Ticks / TimeSpan.TicksPerSecond:0.0######}s\n"));
+
+        string escaped = name.Replace("#", "\\#", StringComparison.Ordinal);
+        writer.Write(string.Create(CultureInfo.InvariantCulture, $"{indent}{(test.IsOk ? "ok" : "not ok")} {test.Number}"));
+        if (escaped.Length > 0)
+            writer.Write((escaped[0] is '-' or ':' ? " - " : " ") + escaped);
+        string? directive = Word(test.Directive);
+        string reason = OneLine(test.Reason);
+        if (directive is not null || reason.Length > 0)
+            writer.Write(" # " + directive + (directive is not null && reason.Length > 0 ? " " : "") + reason);
+        writer.Write('\n');
+    }
+
+    private static string? Word(KtapDirective directive) => directive switch
+    {
+        KtapDirective.None => null,
+        KtapDirective.Skip => "SKIP",
+        KtapDirective.Todo => "TODO",
+        KtapDirective.XFail => "XFAIL",
+        KtapDirective.XPass => "XPASS",
+        KtapDirective.Timeout => "TIMEOUT",
+        KtapDirective.Error => "ERROR",
+        KtapDirective.Crashed => "CRASHED",
+        _ => "NOTRUN",
+    };
+
+    private static void WriteLog(TextWriter writer, KtapTest test, string indent)
+    {
+        foreach (KtapLogLine line in test.Log)
+        {
+            string text = OneLine(line.Text);
+            if (!line.IsDiagnostic)
+            {
+                writer.Write(KtapLine.Read(text, []).Kind is KtapLineKind.Other ? text : "\\" + text);
+            }
+            else if (text.StartsWith("Bail out!", StringComparison.Ordinal))
+            {
+                writer.Write(text);
+            }
+            else
+            {
+                string marked = "# " + text;
+                writer.Write(indent);
+                writer.Write(KtapLine.Read(marked, []).Kind is KtapLineKind.Diagnostic ? marked : "# \\" + text);
+            }
+
+            writer.Write('\n');
+        }
+    }
+
+    private static string OneLine(string text) =>
+        text.AsSpan().ContainsAny('\r', '\n') ? text.Replace("\r\n", " ", StringComparison.Ordinal).Replace('\n', ' ').Replace('\r', ' ') : text;
+}
