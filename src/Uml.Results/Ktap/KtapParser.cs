@@ -905,18 +905,20 @@ public sealed class KtapParser
     private void AddMissing(KtapSuite suite, KtapOutcome unfinished, string reason, bool isOk, KtapOutcome own)
     {
         int missing = (suite.Plan ?? 0) - suite.Tests.Count;
-        if (missing <= 0 || own == KtapOutcome.Skipped)
+        if (missing <= 0 || (own == KtapOutcome.Skipped && suite.Tests.Count == 0))
             return;
 
         // A program that kselftest ran says by its status whether it got to its end; many print sloppy plans.
-        bool vouched = isOk && suite.Parent is { } parent && suite.Marks > parent.Marks;
+        bool vouched = own == KtapOutcome.Skipped || (isOk && suite.Parent is { } parent && suite.Marks > parent.Marks);
         Complain(
             KtapComplaintKind.MissingTests, _line, $"{Describe(suite)} planned {suite.Plan} tests; the results of {missing} are missing", isError: true, suite.Complaints);
         if (vouched)
             return;
         int synthesized = Math.Min(missing, _missingBudget);
         _missingBudget -= synthesized;
-        bool running = suite.BailedOut is null;
+
+        // Nothing ran any more when the last test did not end either.
+        bool running = suite.BailedOut is null && suite.Tests is not [.., { Line: 0 }];
         int gaps = Math.Min(suite.Gaps.Count, synthesized);
         int number = suite.Next;
         for (int at = 0; at < synthesized; at++)
@@ -1127,9 +1129,11 @@ public sealed class KtapParser
     private bool IsNext(int number, ReadOnlySpan<char> name) =>
         !name.IsEmpty && ((_top!.Next == number && !_top.IsComplete) || (_top.Parent is { } parent && parent.Next == number && !parent.IsComplete && (_top.IsComplete || name.SequenceEqual(_top.Name))));
 
-    // "look 4 things up" is prose; "doneok 4 name" and "done. ok 4 a name" are not.
+    // "book 4 times" is prose; "doneok 4 test_name" and "done. ok 4 a name" are not. When in doubt, no: a result that is
+    // missing shows, one that was made up does not.
     private static bool IsPlausible(char before, ref KtapLine result) =>
-        !(char.IsLetterOrDigit(before) || before is '"' or '\'' or '_') || result.Name.IndexOfAny(' ', '\t') < 0;
+        !(char.IsLetterOrDigit(before) || before is '"' or '\'' or '_')
+        || (result.Name.IndexOfAny(' ', '\t') < 0 && result.Name.IndexOfAny("_-.:/") >= 0);
 
     private void TakeSuiteAttributes(KtapSuite suite)
     {
