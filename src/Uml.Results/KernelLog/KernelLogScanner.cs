@@ -137,7 +137,12 @@ public sealed class KernelLogScanner
         Work += line.Length + 1;
         line = line[.. Math.Min(line.Length, MaxLineLength)].TrimEnd();
         int start = KernelLogPrefix.Measure(line, out long microseconds, out _);
-        Take(line, line[start ..], microseconds);
+        ReadOnlySpan<char> text = line[start ..];
+
+        // Whatever a console put before it: a panic is not to be missed.
+        if (text.Length > 0 && text[0] is ' ' or '\t' && text.TrimStart().StartsWith("Kernel panic - not syncing", StringComparison.Ordinal))
+            text = text.TrimStart();
+        Take(line, text, microseconds);
     }
 
     /// <summary>Ends the log.</summary>
@@ -499,7 +504,7 @@ public sealed class KernelLogScanner
                 int colon = text.LastIndexOf(':');
                 if (ParseFrame(text[(colon + 1) ..]) is { } at)
                 {
-                    _frames.Add(at);
+                    _frames.Add(at with { IsReturnAddress = false });
                     Evidence++;
                 }
 

@@ -15,6 +15,9 @@ public sealed record KernelStackFrame(string Function, ulong Offset, ulong Size)
     /// <summary>Whether the kernel is sure; a "?" says that the address was found on the stack by scanning.</summary>
     public bool IsReliable { get; init; } = true;
 
+    /// <summary>Whether the address is where a call returns to, as in all frames but the one that failed.</summary>
+    public bool IsReturnAddress { get; init; } = true;
+
     /// <summary>Where in the source it is, innermost inlined function first; empty when not resolved.</summary>
     public System.Collections.Immutable.ImmutableArray<KernelSourceLine> Source { get; init; } = [];
 
