@@ -12,7 +12,7 @@ public enum KtapComplaintKind
     /// <summary>A version that is neither KTAP 1 or 2 nor TAP 13 or 14.</summary>
     UnknownVersion,
 
-    /// <summary>No plan: nobody can tell whether tests are missing.</summary>
+    /// <summary>No plan for the top level: nobody can tell whether tests are missing. (KUnit never has one for a test's parameters.)</summary>
     MissingPlan,
 
     /// <summary>The plan came after the first result.</summary>

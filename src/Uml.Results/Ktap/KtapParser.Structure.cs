@@ -307,6 +307,14 @@ public sealed partial class KtapParser
             }
         }
 
+        // Numbers that begin again, further in, are those of tests within the next one.
+        if (ended is null && line.Number == 1 && suite.Next > 1 && indent > suite.LastIndent && indent > suite.Indent && !line.Name.IsEmpty
+            && OpenSuite(suite, marks, indent, line.Stamp) is { } nested)
+        {
+            Complain(KtapComplaintKind.MissingHeader, _line, $"{Named(line.Name)} is indented and has no version line before it", isError: false, nested.Complaints);
+            suite = nested;
+        }
+
         Add(ref line, suite, ended, indent);
     }
 

@@ -20,14 +20,14 @@ public sealed partial class KtapParser
         SettleStray(suite, number, line.IsOk);
 
         // Tests that were indented without a header are those of this one.
-        int adopted = ended is null && number != suite.Next ? IndentedTests(suite, indent, number) : 0;
+        int adopted = ended is null && number == 1 && suite.Next > 1 && suite.IsSequence && suite.LeastIndent > indent ? suite.Tests.Count : 0;
         if (adopted > 0)
         {
             ended = new KtapSuite(suite, suite.Marks, indent + 1, _line) { StartStamp = suite.LastStamp };
-            int from = suite.Tests.Count - adopted;
-            ended.Tests.AddRange(suite.Tests[from ..]);
-            suite.Tests.RemoveRange(from, adopted);
-            suite.Indents.RemoveRange(from, adopted);
+            Work += adopted;
+            ended.Tests.AddRange(suite.Tests);
+            suite.Tests.Clear();
+            suite.LeastIndent = int.MaxValue;
             suite.Next = number;
             Complain(KtapComplaintKind.MissingHeader, _line, $"the tests within {Named(line.Name)} have no version line before them", isError: false, complaints);
         }
@@ -61,25 +61,10 @@ public sealed partial class KtapParser
     private void Store(KtapSuite suite, KtapTest test, int indent)
     {
         suite.Tests.Add(test);
-        suite.Indents.Add(indent);
+        suite.IsSequence &= test.Number == suite.Tests.Count;
+        suite.LeastIndent = Math.Min(suite.LeastIndent, indent);
+        suite.LastIndent = indent;
         _observer?.Finished(suite.PathWithin(), test);
-    }
-
-    private int IndentedTests(KtapSuite suite, int indent, int number)
-    {
-        int count = suite.Tests.Count;
-        int from = number - 1;
-        if (from < 0 || from >= count || suite.Indents[from] <= indent || (from > 0 && suite.Indents[from - 1] > indent))
-            return 0;
-        for (int at = from; at < count; at++)
-        {
-            Work++;
-            if (suite.Indents[at] <= indent || suite.Tests[at].Number != at + 1)
-                return 0;
-        }
-
-        // Numbers within start at 1; the first of them followed on the ones before only if there were none.
-        return from == 0 ? count - from : 0;
     }
 
     // A stray result was one if the numbers go on as if it had not been there, and if no failure gets lost with it.
@@ -211,8 +196,6 @@ public sealed partial class KtapParser
     private void EndSuite(KtapSuite suite, KtapOutcome unfinished, string reason, bool isOk, KtapOutcome own)
     {
         SettleStray(suite, null, nextIsOk: true);
-        if (suite.Plan is null && suite.Parent is { } && suite.Tests.Count > 0 && suite.HasVersion && suite.Marks == 0)
-            Complain(KtapComplaintKind.MissingPlan, suite.Line, $"{Describe(suite)} has no plan", isError: false, suite.Complaints);
         AddMissing(suite, unfinished, reason, isOk, own);
         if (suite.Totals is { } totals && CheckTotals(totals, suite.Tests, KtapOutcome.Passed, Describe(suite), suite.Complaints).IsFailure())
             suite.HidesFailure = true;

@@ -43,8 +43,13 @@ internal sealed class KtapSuite(KtapSuite? parent, int marks, int indent, long l
 
     public List<KtapTest> Tests { get; } = [];
 
-    /// <summary>How far each test's result was indented.</summary>
-    public List<int> Indents { get; } = [];
+    /// <summary>Whether its tests are numbered 1, 2, 3.</summary>
+    public bool IsSequence { get; set; } = true;
+
+    /// <summary>How far the result that was indented least is indented.</summary>
+    public int LeastIndent { get; set; } = int.MaxValue;
+
+    public int LastIndent { get; set; } = int.MaxValue;
 
     public List<KtapLogLine> Log { get; } = [];
 

@@ -96,6 +96,8 @@ public sealed class KtapFuzzTests
     [InlineData("1..2\n")]
     [InlineData("  1..2\n")]
     [InlineData("  ok 1 a\nok 1 b\n")]
+    [InlineData("  ok 1 a\n  ok 2 b\n  ok 1 c\n")]
+    [InlineData("ok 1\nok 2\n")]
     [InlineData("# x: y\n")]
     [InlineData("# selftests: x\n# 1..1\n")]
     [InlineData("Linux version 1\n")]

@@ -346,16 +346,19 @@ public sealed class KtapParserTests
     {
         KtapResults results = Parse("""
             TAP version 14
-            1..2
+            1..3
                 ok 1 a
                 ok 2 b
             ok 1 first
                 1..1
                 not ok 1 c
             not ok 2 second
+                ok 1 d
+                ok 2 e
+            ok 3 third
             """);
-        Assert.Equal("first:Passed(a:Passed b:Passed) second:Failed(c:Failed)", Shape(results.Root));
-        Assert.Equal([KtapComplaintKind.MissingHeader, KtapComplaintKind.MissingHeader], Kinds(results));
+        Assert.Equal("first:Passed(a:Passed b:Passed) second:Failed(c:Failed) third:Passed(d:Passed e:Passed)", Shape(results.Root));
+        Assert.Equal([KtapComplaintKind.MissingHeader, KtapComplaintKind.MissingHeader, KtapComplaintKind.MissingHeader], Kinds(results));
     }
 
     [Fact]

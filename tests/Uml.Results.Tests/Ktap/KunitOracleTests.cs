@@ -52,6 +52,51 @@ public sealed class KunitOracleTests
         Assert.Equal(Differences.Keys.Order(), differing.Order());
     }
 
+    [Fact]
+    public async Task Kunit_py_reads_what_we_write_as_we_do()
+    {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
+        Assert.SkipWhen(KernelTrees.All.Count == 0, KernelTrees.Reason);
+        Assert.SkipWhen(KernelTrees.Python is null, "python3 is not in the search path: kunit.py cannot be asked");
+        Random random = new(20261121);
+        int made = 0;
+        KtapTest root = new() { IsSuite = true, Plan = 150, Subtests = [.. Enumerable.Range(1, 150).Select(number => Make(number, 0))] };
+        string path = Path.Combine(Path.GetTempPath(), $"uml-kunit-{Guid.NewGuid():N}.log");
+        try
+        {
+            await File.WriteAllTextAsync(path, KtapWriter.Write(root), cancellation);
+            KtapResults results = KtapParser.ParseFile(path);
+            Assert.Empty(results.Complaints);
+            Assert.True(made > 500, $"only {made} tests");
+            (JsonElement kunit, string summary) = await AskKunitAsync(KernelTrees.All[^1], path, cancellation);
+            Assert.Empty(Compare(kunit, summary, results));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+
+        KtapTest Make(int number, int depth)
+        {
+            made++;
+            KtapLogLine[] log = [.. Enumerable.Range(0, random.Next(3)).Select(line => new KtapLogLine(random.Next(2) == 0, $"line {line} of {made}"))];
+            if (depth < 3 && random.Next(3) == 0)
+            {
+                KtapTest[] subtests = [.. Enumerable.Range(1, random.Next(1, 9)).Select(sub => Make(sub, depth + 1))];
+                bool failed = subtests.Any(test => test.Outcome == KtapOutcome.Failed);
+                return new KtapTest { Name = $"suite_{made}", Number = number, IsSuite = true, Plan = subtests.Length, IsOk = !failed, Outcome = failed ? KtapOutcome.Failed : KtapOutcome.Passed, Subtests = [.. subtests], Log = [.. log] };
+            }
+
+            KtapOutcome outcome = random.Next(10) switch { 0 => KtapOutcome.Failed, 1 => KtapOutcome.Skipped, _ => KtapOutcome.Passed };
+            return new KtapTest
+            {
+                Name = $"test {made}", Number = number, IsOk = outcome != KtapOutcome.Failed, Outcome = outcome, Log = [.. log],
+                Directive = outcome == KtapOutcome.Skipped ? KtapDirective.Skip : KtapDirective.None, Reason = outcome == KtapOutcome.Skipped ? "no device" : "",
+                Duration = random.Next(2) == 0 ? TimeSpan.FromMilliseconds(random.Next(1, 5_000)) : null,
+            };
+        }
+    }
+
     private static IEnumerable<string> Compare(JsonElement kunit, string summary, KtapResults results)
     {
         KtapTest root = results.Root;
