@@ -8,17 +8,17 @@ public sealed partial class KtapParser
 {
     private static readonly SearchValues<char> Identifier = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 
-    private void TakeSuiteAttributes(KtapSuite suite)
+    // Between the header and the plan: "# module: example". Before the header, KTAP 2's only, which can be nothing else.
+    private void TakeSuiteAttributes(KtapSuite suite, bool onlyMetadata = false)
     {
-        // Between the header and the plan: "# module: example".
         int kept = 0;
         for (int at = 0; at < _pending.Count; at++)
         {
             KtapLogLine line = _pending[at];
-            if (line.IsDiagnostic && SplitAttribute(line.Text, out string key, out string value))
+            if (line.IsDiagnostic && (!onlyMetadata || line.Text.StartsWith(':')) && SplitAttribute(line.Text, out string key, out string value))
             {
                 suite.Attributes[key] = value;
-                if (key == "test" && line.Text[0] == ':' && suite.Name.Length == 0 && suite.Parent is not null)
+                if (!onlyMetadata && key == "test" && line.Text[0] == ':' && suite.Name.Length == 0 && suite.Parent is not null)
                     suite.Name = value;
             }
             else

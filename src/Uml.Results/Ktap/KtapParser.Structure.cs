@@ -27,6 +27,7 @@ public sealed partial class KtapParser
         if (marks > parent.Marks || indent > parent.Indent)
             parent.HasIndentedSuite = true;
         _top = new KtapSuite(parent, marks, indent, _line) { StartStamp = stamp, LastStamp = stamp };
+        TakeSuiteAttributes(_top, onlyMetadata: true);
         TakePending(_top.Log);
         return _top;
     }

@@ -17,7 +17,7 @@ public sealed partial class KtapParser
             Complain(KtapComplaintKind.MissingNumber, _line, $"the result of {Named(line.Name)} has no number; it is taken for {number}", isError: false, complaints);
         }
 
-        SettleStray(suite, number, line.IsOk);
+        SettleStray(suite, number, line.IsOk || line.Directive is KtapDirective.Skip or KtapDirective.Todo or KtapDirective.XFail);
 
         // Tests that were indented without a header are those of this one.
         int adopted = ended is null && number == 1 && suite.Next > 1 && suite.IsSequence && suite.LeastIndent > indent ? suite.Tests.Count : 0;
@@ -68,12 +68,12 @@ public sealed partial class KtapParser
     }
 
     // A stray result was one if the numbers go on as if it had not been there, and if no failure gets lost with it.
-    private void SettleStray(KtapSuite suite, int? next, bool nextIsOk)
+    private void SettleStray(KtapSuite suite, int? next, bool nextIsGood)
     {
         if (suite.Stray is not { } stray)
             return;
         suite.Stray = null;
-        if (next == suite.Next && (stray.IsOk || !nextIsOk))
+        if (next == suite.Next && (stray.IsOk || !nextIsGood))
         {
             Complain(KtapComplaintKind.StrayResult, stray.Line, $"a result with number {stray.Number}, which was used before, and without a name is not counted: what follows goes on with {next}", isError: false);
             AddLog(_pending, new KtapLogLine(IsDiagnostic: true, (stray.IsOk ? "stray result: ok " : "stray result: not ok ") + (stray.Reason.Length > 0 ? stray.Reason : stray.Number.ToString(CultureInfo.InvariantCulture))));
@@ -195,7 +195,7 @@ public sealed partial class KtapParser
     // What a suite is left without when its end is known.
     private void EndSuite(KtapSuite suite, KtapOutcome unfinished, string reason, bool isOk, KtapOutcome own)
     {
-        SettleStray(suite, null, nextIsOk: true);
+        SettleStray(suite, null, nextIsGood: true);
         AddMissing(suite, unfinished, reason, isOk, own);
         if (suite.Totals is { } totals && CheckTotals(totals, suite.Tests, KtapOutcome.Passed, Describe(suite), suite.Complaints).IsFailure())
             suite.HidesFailure = true;

@@ -4,7 +4,7 @@ namespace Uml.CI;
 
 /// <summary>
 /// Writes test results as KTAP version 1, for kernel people's tools. <see cref="KtapParser"/> reads the same tree back, except
-/// that log lines which themselves look like KTAP get a backslash in front, that a plan whose tests are not all in the tree
+/// that log lines which themselves look like KTAP get a backslash in front (or behind), that a plan whose tests are not all in the tree
 /// is left out, and that "ok" becomes "not ok" where nothing else would show why a test failed. Durations and the outcomes KTAP has no word for are written in a way other readers pass over or take for
 /// failures: "# name.duration: 0.25s", "not ok 2 name # CRASHED why", "# NOTRUN why".
 /// </summary>
@@ -120,6 +120,10 @@ public static class KtapWriter
             if (!line.IsDiagnostic)
             {
                 writer.Write(KtapLine.Read(text, []).Kind is KtapLineKind.Other ? text : "\\" + text);
+
+                // A version line is one behind other text, too.
+                if (text.LastIndexOf("TAP version ", StringComparison.Ordinal) is int at and >= 0 && KtapLine.Read(text.AsSpan(at), []).Kind is KtapLineKind.Version)
+                    writer.Write('\\');
             }
             else if (text.StartsWith("Bail out!", StringComparison.Ordinal))
             {

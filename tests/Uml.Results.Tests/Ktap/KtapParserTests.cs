@@ -506,6 +506,7 @@ public sealed class KtapParserTests
     [Theory]
     [InlineData("not ok 1 # oops\n", "not ok 2 b\n", "a:Passed b:Failed", KtapComplaintKind.StrayResult)]
     [InlineData("not ok 1 # oops\n", "ok 2 b\n", "a:Passed test_1:Failed b:Passed", KtapComplaintKind.WrongNumber, KtapComplaintKind.MoreTestsThanPlanned)]
+    [InlineData("not ok 1 # oops\n", "not ok 2 b # XFAIL known\n", "a:Passed test_1:Failed b:ExpectedFailure", KtapComplaintKind.WrongNumber, KtapComplaintKind.MoreTestsThanPlanned)]
     [InlineData("ok 1\n", "ok 2 b\n", "a:Passed b:Passed", KtapComplaintKind.StrayResult)]
     [InlineData("not ok 1 # oops\n", "", "a:Passed test_1:Failed", KtapComplaintKind.WrongNumber)]
     public void A_stray_result_is_dropped_only_if_no_failure_goes_with_it(string stray, string next, string shape, params KtapComplaintKind[] kinds)
