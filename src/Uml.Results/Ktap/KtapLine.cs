@@ -60,10 +60,11 @@ internal ref struct KtapLine
     public static KtapLine Read(ReadOnlySpan<char> text, ReadOnlySpan<char> learnedPrefix)
     {
         KtapLine line = new(text) { Number = -1, Stamp = -1 };
-        int at = 0;
-        if (learnedPrefix.Length > 0 && HasShape(text, learnedPrefix))
-            at = learnedPrefix.Length;
-        at += KernelLogPrefix.Measure(text[at ..], out long stamp, out _);
+
+        // What the kernel itself puts there comes first: a prefix learned from a torn line must not hide it.
+        int at = KernelLogPrefix.Measure(text, out long stamp, out _);
+        if (at == 0 && learnedPrefix.Length > 0 && HasShape(text, learnedPrefix))
+            at = learnedPrefix.Length + KernelLogPrefix.Measure(text[learnedPrefix.Length ..], out stamp, out _);
         line.Stamp = stamp;
         line.MessageStart = at;
         line._starts[0] = at;

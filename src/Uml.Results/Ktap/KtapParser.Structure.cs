@@ -248,6 +248,12 @@ public sealed partial class KtapParser
         return true;
     }
 
+    // A result's name has "\\#" where a suite's has "#".
+    private static bool IsNamed(ReadOnlySpan<char> result, string suite) =>
+        result.SequenceEqual(suite) || (suite.Contains('#', StringComparison.Ordinal) && Unescape(result).Equals(suite, StringComparison.Ordinal));
+
+    private static string Unescape(ReadOnlySpan<char> name) => name.ToString().Replace("\\#", "#", StringComparison.Ordinal);
+
     private static KtapSuite Document(KtapSuite suite)
     {
         // As deep as the options allow, at most.
@@ -275,7 +281,7 @@ public sealed partial class KtapParser
             Work++;
 
             // The next of its tests has lost its indentation.
-            if (ended is null && suite.Name.Length > 0 && !line.Name.SequenceEqual(suite.Name) && line.Number == suite.Next && !suite.IsComplete && line.Number != outer.Next)
+            if (ended is null && suite.Name.Length > 0 && !IsNamed(line.Name, suite.Name) && line.Number == suite.Next && !suite.IsComplete && line.Number != outer.Next)
             {
                 Complain(KtapComplaintKind.WrongIndentation, _line, $"the result of {Named(line.Name)} is indented less than its suite \"{suite.Name}\"", isError: false, _pendingComplaints);
                 break;
@@ -296,7 +302,7 @@ public sealed partial class KtapParser
 
         if (ended is null && suite.Parent is { } parent)
         {
-            bool named = suite.Name.Length > 0 && line.Name.SequenceEqual(suite.Name);
+            bool named = suite.Name.Length > 0 && IsNamed(line.Name, suite.Name);
             bool complete = suite.IsComplete;
             if ((suite.IsFlat && complete)
                 || (named && (line.Number == parent.Next || line.Number < 0) && (line.Number != suite.Next || complete || (suite.IsFlat && suite.Plan is null))))
@@ -379,7 +385,7 @@ public sealed partial class KtapParser
     }
 
     private bool IsNext(int number, ReadOnlySpan<char> name) =>
-        !name.IsEmpty && ((_top!.Next == number && !_top.IsComplete) || (_top.Parent is { } parent && parent.Next == number && !parent.IsComplete && (_top.IsComplete || name.SequenceEqual(_top.Name))));
+        !name.IsEmpty && ((_top!.Next == number && !_top.IsComplete) || (_top.Parent is { } parent && parent.Next == number && !parent.IsComplete && (_top.IsComplete || IsNamed(name, _top.Name))));
 
     // "book 4 times" is prose; "doneok 4 test_name" and "done. ok 4 a name" are not. When in doubt, no: a result that is
     // missing shows, one that was made up does not.

@@ -87,9 +87,7 @@ public sealed partial class KtapParser
 
     private KtapTest Build(ref KtapLine line, int number, KtapSuite suite, KtapSuite? ended, List<KtapComplaint> complaints)
     {
-        string name = line.Name.Contains("\\#", StringComparison.Ordinal)
-            ? line.Name.ToString().Replace("\\#", "#", StringComparison.Ordinal)
-            : line.Name.ToString();
+        string name = Unescape(line.Name);
         string reason = line.Reason.ToString();
         TimeSpan? printed = null;
         KtapTotals? totals = TakeMetadata(name, ref printed);

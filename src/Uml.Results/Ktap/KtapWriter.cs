@@ -4,7 +4,7 @@ namespace Uml.CI;
 
 /// <summary>
 /// Writes test results as KTAP version 1, for kernel people's tools. <see cref="KtapParser"/> reads the same tree back, except
-/// that log lines which themselves look like KTAP get a backslash in front (or behind), that a plan whose tests are not all in the tree
+/// that log lines in which a result or a header could be seen get a backslash there, that a plan whose tests are not all in the tree
 /// is left out, and that "ok" becomes "not ok" where nothing else would show why a test failed. Durations and the outcomes KTAP has no word for are written in a way other readers pass over or take for
 /// failures: "# name.duration: 0.25s", "not ok 2 name # CRASHED why", "# NOTRUN why".
 /// </summary>
@@ -39,11 +39,10 @@ public static class KtapWriter
 
         foreach (KtapTest test in root.Subtests)
             WriteTest(writer, test, 0);
-        WriteLog(writer, root.Log.AsSpan(), "");
-
         // A run may fail as a whole: KUnit's executor could not start, the totals knew of more failures.
         if (root.Outcome.IsFailure() && root.Counts.Bad == 0 && !root.Subtests.IsEmpty && !root.Log.Any(line => line.Text.StartsWith("Bail out!", StringComparison.Ordinal)))
             writer.Write("Bail out! the run failed outside of its tests\n");
+        WriteLog(writer, root.Log.AsSpan(), "");
     }
 
     private static void WriteTest(TextWriter writer, KtapTest test, int level)
@@ -119,11 +118,7 @@ public static class KtapWriter
             string text = OneLine(line.Text);
             if (!line.IsDiagnostic)
             {
-                writer.Write(KtapLine.Read(text, []).Kind is KtapLineKind.Other ? text : "\\" + text);
-
-                // A version line is one behind other text, too.
-                if (text.LastIndexOf("TAP version ", StringComparison.Ordinal) is int at and >= 0 && KtapLine.Read(text.AsSpan(at), []).Kind is KtapLineKind.Version)
-                    writer.Write('\\');
+                writer.Write(Quote(text));
             }
             else if (text.StartsWith("Bail out!", StringComparison.Ordinal))
             {
@@ -138,6 +133,21 @@ public static class KtapWriter
 
             writer.Write('\n');
         }
+    }
+
+    // Results and version lines are found behind other text as well.
+    private static string Quote(string text)
+    {
+        if (KtapLine.Read(text, []).Kind is not KtapLineKind.Other)
+            text = "\\" + text;
+        for (int at = text.IndexOf("ok ", StringComparison.Ordinal); at >= 0; at = text.IndexOf("ok ", at + 3, StringComparison.Ordinal))
+        {
+            if (KtapLine.TryReadResult(text.AsSpan(at), out _))
+                text = text.Insert(at + 2, "\\");
+        }
+
+        int version = text.LastIndexOf("TAP version ", StringComparison.Ordinal);
+        return version >= 0 && KtapLine.Read(text.AsSpan(version), []).Kind is KtapLineKind.Version ? text + "\\" : text;
     }
 
     private static string OneLine(string text) =>

@@ -60,7 +60,7 @@ public sealed class KtapWriterTests
               ok 1 a \# b
               # b: going
             [    1.000000] BUG: x
-            \ok 1 looks like a result
+            \ok\ 1 looks like a result
               not ok 2 b # CRASHED Kernel panic
             # suite: pass:1 fail:1 skip:0 total:2
             # suite.module: example
@@ -70,7 +70,7 @@ public sealed class KtapWriterTests
             """.ReplaceLineEndings("\n"), text);
         KtapResults read = KtapParser.Parse(text);
         Assert.Empty(read.Complaints);
-        Assert.Equal(text.Replace("\\ok", "\\ok", StringComparison.Ordinal), KtapWriter.Write(read.Root));
+        Assert.Equal(text, KtapWriter.Write(read.Root));
         Assert.Equal(KtapOutcome.Crashed, read.Root.Subtests[0].Outcome);
         Assert.Equal(root.Subtests[0].Subtests[0], read.Root.Subtests[0].Subtests[0]);
         Assert.Equal(root.Subtests[1], read.Root.Subtests[1]);
