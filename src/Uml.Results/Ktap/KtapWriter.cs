@@ -138,7 +138,8 @@ public static class KtapWriter
     // Results and version lines are found behind other text as well.
     private static string Quote(string text)
     {
-        if (KtapLine.Read(text, []).Kind is not KtapLineKind.Other)
+        var line = KtapLine.Read(text, []);
+        if (line.Kind is not KtapLineKind.Other || line.Content.StartsWith("Linux version ", StringComparison.Ordinal) || line.Content.StartsWith("kunit executor: ", StringComparison.Ordinal))
             text = "\\" + text;
         for (int at = text.IndexOf("ok ", StringComparison.Ordinal); at >= 0; at = text.IndexOf("ok ", at + 3, StringComparison.Ordinal))
         {
