@@ -257,7 +257,7 @@ public sealed partial class KtapParser
                 if (ReadResult(ref line))
                     return;
                 break;
-            case KtapLineKind.BailOut when _top is not null:
+            case KtapLineKind.BailOut when _top is not null && line.Marks <= _top.Marks:
                 BailOut(ref line);
                 return;
             case KtapLineKind.Other:
