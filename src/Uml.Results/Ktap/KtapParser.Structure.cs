@@ -55,6 +55,7 @@ public sealed partial class KtapParser
         if (_top is { Parent: not null, IsFresh: true, HasVersion: true, Name: "" } && _top.Marks == marks && _top.Indent == indent)
         {
             // Lines between the two are about the suite.
+            TakeSuiteAttributes(_top);
             TakePending(_top.Log);
             Rename(_top, line.Name.ToString());
             return;
