@@ -1,0 +1,62 @@
+namespace Uml.CI;
+
+/// <summary>Reports as files.</summary>
+public static class ReportFile
+{
+    /// <summary>Writes a report in one step: what was there stays until the new file is whole. A device is written to as it is.</summary>
+    /// <param name="report">The report.</param>
+    /// <param name="format">Its format.</param>
+    /// <param name="path">The file; its directory is made. Attachments that the format refers to go to <c>NAME.attachments</c> beside it.</param>
+    /// <param name="options">How to write it.</param>
+    /// <exception cref="IOException">It could not be written; the message is one line and names the file.</exception>
+    public static void Write(Report report, ReportFormat format, string path, ReportWriteOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        try
+        {
+            string full = Path.GetFullPath(path);
+            string directory = Path.GetDirectoryName(full) ?? throw new IOException("it is a directory");
+            string attachments = Path.Combine(directory, Path.GetFileNameWithoutExtension(full) + ".attachments");
+            Directory.CreateDirectory(directory);
+            using var file = new WholeFile(full);
+            Write(report, format, new ReportTarget(file.Stream, options ?? new ReportWriteOptions(), file.IsSpecial ? null : attachments));
+            file.Complete();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        {
+            throw new IOException($"the report \"{path}\" cannot be written: {OneLine(e)}", e);
+        }
+    }
+
+    /// <summary>Writes a report to a stream, which stays open. Attachments are left out unless they are files.</summary>
+    /// <exception cref="IOException">It could not be written.</exception>
+    public static void Write(Report report, ReportFormat format, Stream stream, ReportWriteOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        ArgumentNullException.ThrowIfNull(stream);
+        Write(report, format, new ReportTarget(stream, options ?? new ReportWriteOptions(), null));
+        stream.Flush();
+    }
+
+    internal static string OneLine(Exception e) =>
+        string.Join(' ', e.Message.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).TrimEnd('.');
+
+    private static void Write(Report report, ReportFormat format, ReportTarget target)
+    {
+        switch (format)
+        {
+            case ReportFormat.Trx:
+                TrxWriter.Write(report, target);
+                break;
+            case ReportFormat.JUnit:
+                JUnitWriter.Write(report, target);
+                break;
+            case ReportFormat.Ctrf:
+                CtrfWriter.Write(report, target);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(format), format, "not a format of reports");
+        }
+    }
+}
