@@ -55,6 +55,9 @@ public static class ReportFile
             case ReportFormat.Ctrf:
                 CtrfWriter.Write(report, target);
                 break;
+            case ReportFormat.Html:
+                HtmlWriter.Write(report, target);
+                break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(format), format, "not a format of reports");
         }
