@@ -58,6 +58,15 @@ public static class ReportFile
             case ReportFormat.Html:
                 HtmlWriter.Write(report, target);
                 break;
+            case ReportFormat.Markdown:
+                MarkdownWriter.Write(report, target);
+                break;
+            case ReportFormat.Ktap:
+                KtapReportWriter.Write(report, target);
+                break;
+            case ReportFormat.Kcidb:
+                KcidbWriter.Write(report, target);
+                break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(format), format, "not a format of reports");
         }
