@@ -72,6 +72,16 @@ internal static class Samples
         },
     ]) with { ToolVersion = "0.1.0" };
 
+    /// <summary>A report as a file's bytes.</summary>
+    public static byte[] Write(Report report, ReportFormat format, ReportWriteOptions? options = null)
+    {
+        using var file = new MemoryStream();
+        ReportFile.Write(report, format, file, options);
+        return file.ToArray();
+    }
+
+    public static string Text(Report report, ReportFormat format, ReportWriteOptions? options = null) => Encoding.UTF8.GetString(Write(report, format, options));
+
     public static ReportTest Test(ReportOutcome outcome, params string[] path) => new() { Path = [.. path], Outcome = outcome };
 
     /// <summary>As a large run would be: many tests on several kernels, most of them good.</summary>
