@@ -65,7 +65,7 @@ internal static class TrxReader
                 inOrder.Add(builder = runs[(kernel, run)] = new RunBuilder(new ReportRun { Name = run, Kernel = kernel, Release = properties.GetValueOrDefault("Release", "") }));
             string adapter = definition?.Element("TestMethod") is { } method ? XmlInput.Attribute(method, "adapterTypeName") : "";
             string kind = adapter.StartsWith(TrxWriter.AdapterPrefix, StringComparison.Ordinal) ? adapter[TrxWriter.AdapterPrefix.Length..] : "test";
-            builder.Add(kind, Test(result, definition, properties, kernel, run));
+            builder.Add(kind, Test(result, definition, properties, kernel, run, kind));
         }
 
         if (inOrder.Count == 0)
@@ -100,7 +100,7 @@ internal static class TrxReader
         return file.EndsWith(".dll", StringComparison.OrdinalIgnoreCase) || file.EndsWith(".exe", StringComparison.OrdinalIgnoreCase) ? file[..^4] : storage;
     }
 
-    private static ReportTest Test(XElement result, XElement? definition, Dictionary<string, string> properties, string kernel, string run)
+    private static ReportTest Test(XElement result, XElement? definition, Dictionary<string, string> properties, string kernel, string run, string kind)
     {
         string name = XmlInput.Attribute(result, "testName");
         if (kernel.Length > 0 && name.EndsWith($" [{kernel}]", StringComparison.Ordinal))
@@ -119,6 +119,9 @@ internal static class TrxReader
         string message = error?.Element("Message")?.Value ?? "";
         if (outcome is ReportOutcome.Crashed or ReportOutcome.TimedOut && message.StartsWith(outcome.Words() + ": ", StringComparison.Ordinal))
             message = message[(outcome.Words().Length + 2)..];
+        string type = properties.GetValueOrDefault("ErrorType", "");
+        if (kind == "test" && type.Length > 0 && message.StartsWith(type + ": ", StringComparison.Ordinal))
+            message = message[(type.Length + 2)..];
         string trace = error?.Element("StackTrace")?.Value ?? "";
         var test = new ReportTest
         {
@@ -127,6 +130,7 @@ internal static class TrxReader
             Duration = TimeSpan.TryParse(XmlInput.Attribute(result, "duration"), CultureInfo.InvariantCulture, out TimeSpan time) ? time : TimeSpan.Zero,
             Started = XmlInput.Moment(XmlInput.Attribute(result, "startTime")),
             Message = outcome == ReportOutcome.Skipped && message.Length == 0 ? ReportText.FirstLine(output?.Element("StdOut")?.Value ?? "") : message,
+            ErrorType = type,
             Details = trace.Trim('\r', '\n'),
             Output = string.Join('\n', ((string[])["StdOut", "StdErr", "DebugTrace"]).Select(n => output?.Element(n)?.Value ?? "").Append(string.Join('\n', output?.Element("TextMessages")?.Elements().Select(m => m.Value) ?? [])).Where(t => t.Length > 0)),
             SourceFile = properties.GetValueOrDefault("File"),

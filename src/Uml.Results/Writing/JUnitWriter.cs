@@ -13,6 +13,9 @@ internal static class JUnitWriter
     private const int MostText = 256 * 1024;
     private const int MostOutput = 64 * 1024;
 
+    // Of a failure's message there is always this much.
+    private const int LeastMessage = 200;
+
     // Of characters, which take up to six bytes when they are escaped; mostly it is little over one.
     private const int FailureBudget = 10_000_000;
     private const int OutputBudget = 6_000_000;
@@ -41,9 +44,11 @@ internal static class JUnitWriter
 
         public int Output { get; set; } = OutputBudget;
 
-        public string TakeFailure(string text)
+        public string TakeMessage(string text) => TakeFailure(text, LeastMessage);
+
+        public string TakeFailure(string text, int least = 0)
         {
-            string cut = ReportText.Head(text, Math.Min(MostText, Failures));
+            string cut = ReportText.Head(text, Math.Max(least, Math.Min(MostText, Failures)));
             Failures = Math.Max(0, Failures - cut.Length);
             return cut;
         }
@@ -160,12 +165,12 @@ internal static class JUnitWriter
                 if (test.Outcome != ReportOutcome.Skipped)
                     xml.WriteAttributeString("type", test.Outcome.Words());
                 if (test.Message.Length > 0)
-                    xml.Attribute("message", budget.TakeFailure(test.Message));
+                    xml.Attribute("message", budget.TakeMessage(test.Message));
                 xml.WriteEndElement();
                 break;
             default:
                 xml.WriteStartElement(test.Outcome == ReportOutcome.Failed ? "failure" : "error");
-                xml.Attribute("message", budget.TakeFailure(test.Message.Length > 0 ? test.Message : test.Outcome.Words()));
+                xml.Attribute("message", budget.TakeMessage(test.Message.Length > 0 ? test.Message : test.Outcome.Words()));
                 xml.Attribute("type", test.Outcome == ReportOutcome.Failed ? test.ErrorType.Length > 0 ? test.ErrorType : "failed" : test.Outcome.Words());
                 xml.Text(budget.TakeFailure(test.Details.Length > 0 ? test.Details : test.Message));
                 xml.WriteEndElement();

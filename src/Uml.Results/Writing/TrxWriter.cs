@@ -114,7 +114,7 @@ internal static partial class TrxWriter
             if (failed || test.Message.Length > 0)
             {
                 xml.WriteStartElement("ErrorInfo");
-                xml.TextElement("Message", ReportText.Head(Message(test), MostText));
+                xml.TextElement("Message", ReportText.Head(Message(entry), MostText));
                 if (failed)
                     xml.TextElement("StackTrace", ReportText.Head(Trace(test), MostText));
                 xml.WriteEndElement();
@@ -166,6 +166,7 @@ internal static partial class TrxWriter
         WriteProperty(xml, "Kernel", run.Kernel);
         WriteProperty(xml, "Release", run.Release);
         WriteProperty(xml, "Outcome", test.Outcome.Words());
+        WriteProperty(xml, "ErrorType", test.ErrorType);
         WriteProperty(xml, "File", test.SourceFile ?? "");
         WriteProperty(xml, "Line", test.SourceLine?.ToString(CultureInfo.InvariantCulture) ?? "");
         xml.WriteEndElement();
@@ -235,10 +236,11 @@ internal static partial class TrxWriter
         _ => "Failed",
     };
 
-    private static string Message(ReportTest test)
+    private static string Message(ReportEntry entry)
     {
+        ReportTest test = entry.Test;
         string message = test.Message.Length > 0 ? test.Message : test.Outcome.Words();
-        string type = test.ErrorType.Length > 0 && test.Outcome.IsFailure() && !message.StartsWith(test.ErrorType, StringComparison.Ordinal) ? $"{test.ErrorType}: " : "";
+        string type = entry.Kind == ReportEntryKind.Test && test.ErrorType.Length > 0 && test.Outcome.IsFailure() && !message.StartsWith(test.ErrorType, StringComparison.Ordinal) ? $"{test.ErrorType}: " : "";
         return test.Outcome is ReportOutcome.Crashed or ReportOutcome.TimedOut && test.Message.Length > 0 ? $"{test.Outcome.Words()}: {type}{message}" : type + message;
     }
 

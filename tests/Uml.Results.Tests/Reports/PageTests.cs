@@ -41,7 +41,7 @@ public sealed partial class PageTests
         Assert.Contains("&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&#39;&quot;", page, StringComparison.Ordinal);
 
         // Every tag is one of ours, with attributes of ours.
-        Assert.All(Tag().Matches(page[..page.IndexOf("<script>", StringComparison.Ordinal)]), t => Assert.DoesNotMatch(@"\son[a-z]+=", t.Value.Replace(Evil, "", StringComparison.Ordinal)));
+        Assert.All(Tag().Matches(page[..page.IndexOf("<script>", StringComparison.Ordinal)]), t => Assert.DoesNotMatch(@"\son[a-z]+\s*=", Regex.Replace(t.Value, "\"[^\"]*\"", "\"\"")));
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed partial class PageTests
         Report large = Samples.Large();
         string page = Samples.Text(large, ReportFormat.Html);
         Assert.Equal(2000, Regex.Count(page, "<tr data-o="));
-        Assert.Equal(6000, Regex.Count(page, "<td class=\"[^n]"));
+        Assert.Equal(6000, Regex.Count(page, "<td class=\"(passed|failed|skipped|not-run|crashed|timed-out|expected-failure|error)\""));
         Assert.InRange(page.IndexOf("id=\"failures-title\"", StringComparison.Ordinal), 0, page.IndexOf("id=\"tests-title\"", StringComparison.Ordinal));
         Assert.All(large.Kernels, k => Assert.Contains($"<option value=\"{large.Kernels.IndexOf(k)}\">{k}</option>", page, StringComparison.Ordinal));
         int failed = large.Runs.SelectMany(r => r.Tests).Where(t => t.Outcome.IsFailure()).DistinctBy(t => t.FullName).Count();
@@ -112,7 +112,7 @@ public sealed partial class PageTests
         // Rows of tables have as many cells as their heads.
         string[] rows = [.. text.Split('\n').Where(l => l.StartsWith("| ", StringComparison.Ordinal))];
         Assert.NotEmpty(rows);
-        Assert.All(rows, r => Assert.Contains(r.Count(c => c == '|'), (int[])[3, 14]));
+        Assert.All(rows, r => Assert.Contains(r.Count(c => c == '|'), (int[])[3, 13]));
         Assert.All(Tag().Matches(text), t => Assert.Contains(t.Groups["name"].Value, (string[])["details", "summary", "code", "pre"]));
     }
 
