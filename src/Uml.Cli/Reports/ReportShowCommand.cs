@@ -10,7 +10,7 @@ internal static class ReportShowCommand
     public static Command Create()
     {
         Argument<string[]> files = ReportCommand.Files(ArgumentArity.OneOrMore);
-        var all = new Option<bool>("--all", "-a") { Description = "Show every test, not only those that failed or differ" };
+        var all = new Option<bool>("--all", "-a") { Description = "Show every test, not only those that failed" };
         var command = new Command("show", "Show what failed, and a table over the kernels") { files, all };
         command.SetAction((result, _) => Task.FromResult(Show(result.GetValue(files)!, result.GetValue(all))));
         HelpText.Describe(command, "uml report show [--all] FILE...", """
@@ -69,7 +69,7 @@ internal static class ReportShowCommand
         List<string[]> rows = [["", .. matrix.Kernels.Select(k => k.Length > 0 ? Color.Line(k) : "tests")]];
         foreach (ReportMatrix.Suite suite in matrix.Suites)
         {
-            ReportMatrix.Row[] shown = [.. suite.Rows.Where(r => all || r.Failed || r.Differs)];
+            ReportMatrix.Row[] shown = [.. suite.Rows.Where(r => all || r.Failed)];
             string[] counts = [.. matrix.Kernels.Select((_, i) => string.Join(", ", ReportOutcomes.WorstFirst.Select(o => (Outcome: o, Count: suite.Rows.Count(r => r.Tests[i]?.Outcome == o))).Where(c => c.Count > 0).Select(c => $"{c.Count} {c.Outcome.Words()}")))];
             rows.Add([Color.Line(suite.Name), .. counts]);
             foreach (ReportMatrix.Row row in shown)

@@ -31,9 +31,6 @@ internal sealed class ReportMatrix
     public sealed record Row(int Number, string RunName, string Name, string FullName, ReportTest?[] Tests)
     {
         public bool Failed => Tests.Any(t => t is not null && t.Outcome.IsFailure());
-
-        /// <summary>Whether kernels disagree. Where it was not run, it says nothing.</summary>
-        public bool Differs => Tests.Select(t => t?.Outcome).Where(o => o is not ReportOutcome.NotRun).Distinct().Count() > 1;
     }
 
     public static ReportMatrix Of(Report report)
