@@ -15,10 +15,15 @@ internal static class Color
 
     public static string Strong(string text) => Paint(text, "1");
 
-    /// <summary>What somebody else wrote, as one line that moves no cursor and changes no colour.</summary>
+    /// <summary>What somebody else wrote, as one line that moves no cursor, changes no colour and is no command to a CI system.</summary>
     public static string Line(string text)
     {
         text = HtmlText.WithoutSequences(text).ReplaceLineEndings(" ");
+
+        // A runner takes them at the beginning of a line, behind spaces too.
+        ReadOnlySpan<char> begins = text.AsSpan().TrimStart();
+        if (begins.StartsWith("::") || begins.StartsWith("##["))
+            text = $"{begins[0]} {begins[1..]}";
         return text.Any(IsUnseen) ? string.Concat(text.Select(c => IsUnseen(c) ? '?' : c)) : text;
     }
 
