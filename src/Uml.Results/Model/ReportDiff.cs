@@ -83,26 +83,26 @@ public sealed partial class ReportDiff
         options ??= new ReportDiffOptions();
         bool otherKernel = older.Kernels is [var from] && newer.Kernels is [var to] && from != to;
         bool byRun = Runs(older) > 1 || Runs(newer) > 1;
-        Dictionary<string, (ReportRun Run, ReportTest Test)> before = new(StringComparer.Ordinal);
-        foreach ((string key, ReportRun run, ReportTest test) in Tests(older, byRun, !otherKernel))
-            before.TryAdd(key, (run, test));
+        Dictionary<string, (ReportRun Run, ReportEntry Entry)> before = new(StringComparer.Ordinal);
+        foreach ((string key, ReportRun run, ReportEntry entry) in Entries(older, byRun, !otherKernel))
+            before.Add(key, (run, entry));
 
         List<ReportDifference> differences = [];
         int unchanged = 0;
-        foreach ((string key, ReportRun run, ReportTest test) in Tests(newer, byRun, !otherKernel))
+        foreach ((string key, ReportRun run, ReportEntry entry) in Entries(newer, byRun, !otherKernel))
         {
-            ReportTest? old = before.Remove(key, out (ReportRun Run, ReportTest Test) found) ? found.Test : null;
-            if (Judge(old, test, options) is { } change)
-                differences.Add(new ReportDifference(change, run.Name, run.Kernel, old, test));
+            ReportTest? old = before.Remove(key, out (ReportRun Run, ReportEntry Entry) found) ? found.Entry.Test : null;
+            if (Judge(old, entry.Test, options) is { } change)
+                differences.Add(new ReportDifference(change, run.Name, run.Kernel, old, entry.Test));
             else
                 unchanged++;
         }
 
-        foreach ((ReportRun run, ReportTest test) in before.Values.OrderBy(v => v.Run.Kernel, StringComparer.Ordinal).ThenBy(v => v.Test.FullName, StringComparer.Ordinal))
+        foreach ((ReportRun run, ReportEntry entry) in before.Values.OrderBy(v => v.Run.Kernel, StringComparer.Ordinal).ThenBy(v => v.Entry.Test.FullName, StringComparer.Ordinal))
         {
             // An error that does not come back is mended; a test that does not is gone.
-            bool other = run.FailedOtherwise.Any(e => ReferenceEquals(e.Test, test)) || !run.Tests.Contains(test);
-            differences.Add(new ReportDifference(other ? ReportChange.Fixed : ReportChange.Gone, run.Name, run.Kernel, test, null));
+            ReportChange change = entry.Kind == ReportEntryKind.Test ? ReportChange.Gone : ReportChange.Fixed;
+            differences.Add(new ReportDifference(change, run.Name, run.Kernel, entry.Test, null));
         }
 
         return new ReportDiff([.. differences.OrderBy(d => d.Change)], unchanged, otherKernel ? $"{older.Kernels[0]} -> {newer.Kernels[0]}" : "");
@@ -110,7 +110,7 @@ public sealed partial class ReportDiff
 
     private static int Runs(Report report) => report.Runs.Select(r => r.Name).Distinct(StringComparer.Ordinal).Count();
 
-    private static IEnumerable<(string Key, ReportRun Run, ReportTest Test)> Tests(Report report, bool byRun, bool byKernel)
+    private static IEnumerable<(string Key, ReportRun Run, ReportEntry Entry)> Entries(Report report, bool byRun, bool byKernel)
     {
         Dictionary<string, int> seen = new(StringComparer.Ordinal);
         foreach (ReportRun run in report.Runs)
@@ -126,7 +126,7 @@ public sealed partial class ReportDiff
                 string key = string.Join('\0', byKernel ? run.Kernel : "", byRun ? run.Name : "", entry.Kind == ReportEntryKind.Test ? "" : "other", name);
                 int ordinal = seen.GetValueOrDefault(key);
                 seen[key] = ordinal + 1;
-                yield return ($"{key}\0{ordinal}", run, entry.Test);
+                yield return ($"{key}\0{ordinal}", run, entry);
             }
         }
     }

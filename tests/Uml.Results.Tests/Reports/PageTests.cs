@@ -28,7 +28,8 @@ public sealed partial class PageTests
                 }),
             ],
         },
-    ]) with { Tool = Evil, ToolVersion = Evil };
+    ]) with
+    { Tool = Evil, ToolVersion = Evil };
 
     [Fact]
     public void Nothing_a_test_says_is_markup_in_the_page()

@@ -70,7 +70,8 @@ internal static class Samples
             ExitStatus = 0,
             Tests = [Test(ReportOutcome.Passed, "example", "example_simple_test"), Test(ReportOutcome.Passed, "example", "deep", "fails <b>&\"'")],
         },
-    ]) with { ToolVersion = "0.1.0" };
+    ]) with
+    { ToolVersion = "0.1.0" };
 
     /// <summary>A report as a file's bytes.</summary>
     public static byte[] Write(Report report, ReportFormat format, ReportWriteOptions? options = null)
