@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Text.RegularExpressions;
 using System.Xml;
 using System.Xml.Linq;
 
@@ -58,14 +59,17 @@ internal static class TrxReader
         foreach (XElement result in results.SelectMany(Inner))
         {
             XElement? definition = definitions.GetValueOrDefault(XmlInput.Attribute(result, "testId"));
-            Dictionary<string, string> properties = Properties(definition);
-            string kernel = properties.GetValueOrDefault("Kernel", "");
+            string adapter = definition?.Element("TestMethod") is { } method ? XmlInput.Attribute(method, "adapterTypeName") : "";
+            bool ours = adapter.StartsWith(TrxWriter.AdapterPrefix, StringComparison.Ordinal);
+            ImmutableArray<(string Name, string Value)> categories = [.. definition?.Element("TestCategory")?.Elements().Select(c => Trait(XmlInput.Attribute(c, "TestCategory"))) ?? []];
+            string Own(string name) => ours ? categories.LastOrDefault(c => c.Name == name).Value ?? "" : "";
+            string kernel = Own(TrxWriter.KernelCategory);
             string run = RunName(definition, title.Length > 0 ? title : name);
             if (!runs.TryGetValue((kernel, run), out RunBuilder? builder))
-                inOrder.Add(builder = runs[(kernel, run)] = new RunBuilder(new ReportRun { Name = run, Kernel = kernel, Release = properties.GetValueOrDefault("Release", "") }));
-            string adapter = definition?.Element("TestMethod") is { } method ? XmlInput.Attribute(method, "adapterTypeName") : "";
-            string kind = adapter.StartsWith(TrxWriter.AdapterPrefix, StringComparison.Ordinal) ? adapter[TrxWriter.AdapterPrefix.Length..] : "test";
-            builder.Add(kind, Test(result, definition, properties, kernel, run, kind));
+                inOrder.Add(builder = runs[(kernel, run)] = new RunBuilder(new ReportRun { Name = run, Kernel = kernel, Release = Own(TrxWriter.ReleaseCategory) }));
+            string kind = ours ? adapter[TrxWriter.AdapterPrefix.Length..] : "test";
+            ReportTest test = Test(result, definition, kernel, run, ReportOutcomes.OfWords(Own(TrxWriter.OutcomeCategory)));
+            builder.Add(kind, test with { Traits = ours ? [.. categories.Where(c => c.Name is not (TrxWriter.KernelCategory or TrxWriter.ReleaseCategory or TrxWriter.OutcomeCategory))] : categories });
         }
 
         if (inOrder.Count == 0)
@@ -83,14 +87,6 @@ internal static class TrxReader
     private static IEnumerable<XElement> Inner(XElement result) =>
         result.Element("InnerResults")?.Elements().ToArray() is { Length: > 0 } inner ? inner.SelectMany(Inner) : [result];
 
-    private static Dictionary<string, string> Properties(XElement? definition)
-    {
-        Dictionary<string, string> all = new(StringComparer.Ordinal);
-        foreach (XElement property in definition?.Element("Properties")?.Elements("Property") ?? [])
-            all[property.Element("Key")?.Value ?? ""] = property.Element("Value")?.Value ?? "";
-        return all;
-    }
-
     private static string RunName(XElement? definition, string otherwise)
     {
         string storage = definition is null ? "" : XmlInput.Attribute(definition, "storage");
@@ -100,7 +96,7 @@ internal static class TrxReader
         return file.EndsWith(".dll", StringComparison.OrdinalIgnoreCase) || file.EndsWith(".exe", StringComparison.OrdinalIgnoreCase) ? file[..^4] : storage;
     }
 
-    private static ReportTest Test(XElement result, XElement? definition, Dictionary<string, string> properties, string kernel, string run, string kind)
+    private static ReportTest Test(XElement result, XElement? definition, string kernel, string run, ReportOutcome? own)
     {
         string name = XmlInput.Attribute(result, "testName");
         if (kernel.Length > 0 && name.EndsWith($" [{kernel}]", StringComparison.Ordinal))
@@ -115,14 +111,14 @@ internal static class TrxReader
         XElement? output = result.Element("Output");
         XElement? error = output?.Element("ErrorInfo");
         string word = XmlInput.Attribute(result, "outcome");
-        ReportOutcome outcome = ReportOutcomes.OfWords(properties.GetValueOrDefault("Outcome")) ?? Outcome(word);
+        ReportOutcome outcome = own ?? Outcome(word);
         string message = error?.Element("Message")?.Value ?? "";
         if (outcome is ReportOutcome.Crashed or ReportOutcome.TimedOut && message.StartsWith(outcome.Words() + ": ", StringComparison.Ordinal))
             message = message[(outcome.Words().Length + 2)..];
-        string type = properties.GetValueOrDefault("ErrorType", "");
-        if (kind == "test" && type.Length > 0 && message.StartsWith(type + ": ", StringComparison.Ordinal))
-            message = message[(type.Length + 2)..];
         string trace = error?.Element("StackTrace")?.Value ?? "";
+
+        // The last frame is the outermost, which is the test's own.
+        Match? source = trace.Length > 0 ? TrxWriter.SourceFrame().Matches(trace).LastOrDefault() : null;
         var test = new ReportTest
         {
             Path = path,
@@ -130,18 +126,18 @@ internal static class TrxReader
             Duration = TimeSpan.TryParse(XmlInput.Attribute(result, "duration"), CultureInfo.InvariantCulture, out TimeSpan time) ? time : TimeSpan.Zero,
             Started = XmlInput.Moment(XmlInput.Attribute(result, "startTime")),
             Message = outcome == ReportOutcome.Skipped && message.Length == 0 ? ReportText.FirstLine(output?.Element("StdOut")?.Value ?? "") : message,
-            ErrorType = type,
             Details = trace.Trim('\r', '\n'),
             Output = string.Join('\n', ((string[])["StdOut", "StdErr", "DebugTrace"]).Select(n => output?.Element(n)?.Value ?? "").Append(string.Join('\n', output?.Element("TextMessages")?.Elements().Select(m => m.Value) ?? [])).Where(t => t.Length > 0)),
-            SourceFile = properties.GetValueOrDefault("File"),
-            SourceLine = XmlInput.Number(properties.GetValueOrDefault("Line")),
-            Traits = [.. definition?.Element("TestCategory")?.Elements().Select(c => Trait(XmlInput.Attribute(c, "TestCategory"))) ?? []],
+            SourceFile = source is { Success: true } ? source.Groups["file"].Value : null,
+            SourceLine = source is { Success: true } ? XmlInput.Number(source.Groups["line"].Value) : null,
             Attachments = [.. result.Element("ResultFiles")?.Elements().Select(f => XmlInput.Attribute(f, "path")).Where(p => p.Length > 0)
                 .Select(p => new ReportAttachment { Name = p[(p.LastIndexOfAny(['/', '\\']) + 1)..], MediaType = "application/octet-stream", File = p }) ?? []],
         };
 
         // Ours, written for readers that want a trace.
-        return test.Details == $"   at {test.FullName}" || test.SourceFile is not null && test.Details == TrxWriter.Frame(test) ? test with { Details = "" } : test;
+        if (test.Details == $"   at {test.FullName}")
+            return test with { Details = "" };
+        return test.SourceFile is not null && test.Details.EndsWith(TrxWriter.Frame(test), StringComparison.Ordinal) ? test with { Details = test.Details[..^TrxWriter.Frame(test).Length].TrimEnd('\n') } : test;
     }
 
     private static (string Name, string Value) Trait(string category) =>

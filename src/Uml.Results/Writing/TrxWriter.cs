@@ -14,6 +14,9 @@ internal static partial class TrxWriter
 {
     public const string Namespace = "http://microsoft.com/schemas/VisualStudio/TeamTest/2010";
     public const string AdapterPrefix = "executor://uml/";
+    public const string KernelCategory = "Kernel";
+    public const string ReleaseCategory = "Release";
+    public const string OutcomeCategory = "Outcome";
     private const string UnitTestType = "13cdc9d9-ddb5-4fa4-a97d-d965ccfc6d4b";
     private const string ResultsNotInAList = "8c84fa94-04c1-424b-9868-57a2d4851a1d";
     private const string AllResults = "19431567-8539-422a-85d7-44ee4e166bda";
@@ -114,7 +117,7 @@ internal static partial class TrxWriter
             if (failed || test.Message.Length > 0)
             {
                 xml.WriteStartElement("ErrorInfo");
-                xml.TextElement("Message", ReportText.Head(Message(entry), MostText));
+                xml.TextElement("Message", ReportText.Head(Message(test), MostText));
                 if (failed)
                     xml.TextElement("StackTrace", ReportText.Head(Trace(test), MostText));
                 xml.WriteEndElement();
@@ -146,10 +149,13 @@ internal static partial class TrxWriter
         xml.Attribute("name", entry.DisplayName(run));
         xml.Attribute("storage", run.Name);
         xml.WriteAttributeString("id", id.ToString("d"));
-        if (!test.Traits.IsEmpty)
+
+        // Properties, which the schema has too, make some readers fail.
+        (string, string)[] categories = [.. test.Traits, .. Own(run, test)];
+        if (categories.Length > 0)
         {
             xml.WriteStartElement("TestCategory");
-            foreach ((string name, string value) in test.Traits)
+            foreach ((string name, string value) in categories)
             {
                 xml.WriteStartElement("TestCategoryItem");
                 xml.Attribute("TestCategory", $"{name}={value}");
@@ -162,14 +168,6 @@ internal static partial class TrxWriter
         xml.WriteStartElement("Execution");
         xml.WriteAttributeString("id", execution.ToString("d"));
         xml.WriteEndElement();
-        xml.WriteStartElement("Properties");
-        WriteProperty(xml, "Kernel", run.Kernel);
-        WriteProperty(xml, "Release", run.Release);
-        WriteProperty(xml, "Outcome", test.Outcome.Words());
-        WriteProperty(xml, "ErrorType", test.ErrorType);
-        WriteProperty(xml, "File", test.SourceFile ?? "");
-        WriteProperty(xml, "Line", test.SourceLine?.ToString(CultureInfo.InvariantCulture) ?? "");
-        xml.WriteEndElement();
         xml.WriteStartElement("TestMethod");
         xml.Attribute("codeBase", run.Name);
         xml.WriteAttributeString("adapterTypeName", AdapterPrefix + entry.Kind.ToString().ToLowerInvariant());
@@ -179,14 +177,14 @@ internal static partial class TrxWriter
         xml.WriteEndElement();
     }
 
-    private static void WriteProperty(XmlWriter xml, string key, string value)
+    private static IEnumerable<(string Name, string Value)> Own(ReportRun run, ReportTest test)
     {
-        if (value.Length == 0)
-            return;
-        xml.WriteStartElement("Property");
-        xml.WriteElementString("Key", key);
-        xml.TextElement("Value", value);
-        xml.WriteEndElement();
+        if (run.Kernel.Length > 0)
+            yield return (KernelCategory, run.Kernel);
+        if (run.Release.Length > 0)
+            yield return (ReleaseCategory, run.Release);
+        if (test.Outcome is not (ReportOutcome.Passed or ReportOutcome.Failed or ReportOutcome.Skipped))
+            yield return (OutcomeCategory, test.Outcome.Words());
     }
 
     private static void WriteLists(XmlWriter xml)
@@ -236,13 +234,12 @@ internal static partial class TrxWriter
         _ => "Failed",
     };
 
-    private static string Message(ReportEntry entry)
+    private static string Message(ReportTest test) => test switch
     {
-        ReportTest test = entry.Test;
-        string message = test.Message.Length > 0 ? test.Message : test.Outcome.Words();
-        string type = entry.Kind == ReportEntryKind.Test && test.ErrorType.Length > 0 && test.Outcome.IsFailure() && !message.StartsWith(test.ErrorType, StringComparison.Ordinal) ? $"{test.ErrorType}: " : "";
-        return test.Outcome is ReportOutcome.Crashed or ReportOutcome.TimedOut && test.Message.Length > 0 ? $"{test.Outcome.Words()}: {type}{message}" : type + message;
-    }
+        { Message.Length: 0 } => test.Outcome.Words(),
+        { Outcome: ReportOutcome.Crashed or ReportOutcome.TimedOut } => $"{test.Outcome.Words()}: {test.Message}",
+        _ => test.Message,
+    };
 
     private static string Trace(ReportTest test)
     {
@@ -257,6 +254,7 @@ internal static partial class TrxWriter
 
     private static string Time(DateTimeOffset time) => time.ToString("O", CultureInfo.InvariantCulture);
 
-    [GeneratedRegex(@" in .+:line \d+\s*$", RegexOptions.Multiline | RegexOptions.CultureInvariant)]
-    private static partial Regex SourceFrame();
+    /// <summary>The place in a frame of .NET's.</summary>
+    [GeneratedRegex(@" in (?<file>.+):line (?<line>\d{1,9})\s*$", RegexOptions.Multiline | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
+    public static partial Regex SourceFrame();
 }
