@@ -14,7 +14,7 @@ public sealed class ContentTests(Feed feed)
     private const string Agent = "uml-agent";
     private const string Notices = "THIRD-PARTY-NOTICES.txt";
     private static readonly string[] LicenceTexts = ["TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION", "The above copyright notice and this permission notice", "GNU LESSER GENERAL PUBLIC LICENSE"];
-    private static readonly string[] Ids = ["Uml.Cli", "Uml.Guest", "Uml.Kernel", "Uml.MSBuild", "Uml.TestHost", "Uml.Wire"];
+    private static readonly string[] Ids = ["Uml.Cli", "Uml.Guest", "Uml.Kernel", "Uml.MSBuild", "Uml.Results", "Uml.TestHost", "Uml.Wire"];
 
     public static TheoryData<string> Packages => [.. Ids];
 
