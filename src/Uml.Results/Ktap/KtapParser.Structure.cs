@@ -346,7 +346,7 @@ public sealed partial class KtapParser
         if (suite.Parent is not null)
             suite.HidesFailure = true;
         Complain(KtapComplaintKind.BailedOut, _line, Joined("the tests gave up", reason), isError: true, suite.Complaints);
-        AddLog(_pending, new KtapLogLine(IsDiagnostic: true, line.Content.ToString()));
+        AddLog(_pending, new KtapLogLine(IsDiagnostic: false, line.Content.ToString()));
     }
 
     private bool TryResultInMiddle(ref KtapLine line)

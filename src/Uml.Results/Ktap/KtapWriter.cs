@@ -40,7 +40,7 @@ public static class KtapWriter
         foreach (KtapTest test in root.Subtests)
             WriteTest(writer, test, 0);
         // A run may fail as a whole: KUnit's executor could not start, the totals knew of more failures.
-        if (root.Outcome.IsFailure() && root.Counts.Bad == 0 && !root.Subtests.IsEmpty && !root.Log.Any(line => line.Text.StartsWith("Bail out!", StringComparison.Ordinal)))
+        if (root.Outcome.IsFailure() && root.Counts.Bad == 0 && !root.Subtests.IsEmpty && !root.Log.Any(line => !line.IsDiagnostic && line.Text.StartsWith("Bail out!", StringComparison.Ordinal)))
             writer.Write("Bail out! the run failed outside of its tests\n");
         WriteLog(writer, root.Log.AsSpan(), "");
     }
@@ -120,15 +120,11 @@ public static class KtapWriter
             {
                 writer.Write(Quote(text));
             }
-            else if (text.StartsWith("Bail out!", StringComparison.Ordinal))
-            {
-                writer.Write(text);
-            }
             else
             {
                 string marked = "# " + text;
                 writer.Write(indent);
-                writer.Write(KtapLine.Read(marked, []).Kind is KtapLineKind.Diagnostic ? marked : "# \\" + text);
+                writer.Write(KtapLine.Read(marked, []).Kind is KtapLineKind.Diagnostic or KtapLineKind.BailOut ? marked : "# \\" + text);
             }
 
             writer.Write('\n');
@@ -139,7 +135,7 @@ public static class KtapWriter
     private static string Quote(string text)
     {
         var line = KtapLine.Read(text, []);
-        if (line.Kind is not KtapLineKind.Other || line.Content.StartsWith("Linux version ", StringComparison.Ordinal) || line.Content.StartsWith("kunit executor: ", StringComparison.Ordinal))
+        if (line.Kind is not (KtapLineKind.Other or KtapLineKind.BailOut) || line.Content.StartsWith("Linux version ", StringComparison.Ordinal) || line.Content.StartsWith("kunit executor: ", StringComparison.Ordinal))
             text = "\\" + text;
         for (int at = text.IndexOf("ok ", StringComparison.Ordinal); at >= 0; at = text.IndexOf("ok ", at + 3, StringComparison.Ordinal))
         {
