@@ -42,6 +42,22 @@ public sealed partial class KernelStore
         }
     }
 
+    /// <summary>Configures a kernel as <see cref="BuildAsync"/> would, compiles nothing, and gives the whole configuration.</summary>
+    /// <exception cref="KernelException">It cannot be configured so; the message says why and what to do.</exception>
+    public async Task<string> ConfigureAsync(KernelReference reference, KernelBuildOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(reference);
+        options ??= new KernelBuildOptions();
+        if (!reference.IsBuilt)
+            throw new KernelException($"{reference} is not built: name debian-source:VERSION, or a kernel tree or its tarball with source:PATH.") { Problem = KernelProblem.InvalidReference };
+        reference = reference.From(Directory.GetCurrentDirectory());
+        string buildRoot = BuildRoot.Choose(Root, _host.Variable, reference.ToString());
+        using TemporaryDirectory work = await TemporaryDirectory.CreateAsync(Path.Combine(buildRoot, "tmp"), cancellationToken);
+        using SourceCache sources = new(buildRoot, _host, reference.ToString(), options.Progress);
+        KernelBuild build = new(reference, options, _host, sources, buildRoot, LogRoot, work.Path);
+        return await build.ConfigureAsync(await build.PlanAsync(cancellationToken), cancellationToken);
+    }
+
     /// <summary>The tarball a kernel was built from, where it is still in the store; null otherwise, and for trees.</summary>
     public string? FindSource(KernelRecord record)
     {
