@@ -62,6 +62,7 @@ internal static class CommandLine
         root.Subcommands.Add(ShellCommand.Create());
         root.Subcommands.Add(TestHostCommand.Create());
         root.Subcommands.Add(TestCommand.Create());
+        root.Subcommands.Add(KunitCommand.Create());
         root.Subcommands.Add(KernelCommand.Create());
         root.Subcommands.Add(BootChartCommand.Create());
         root.Subcommands.Add(DoctorCommand.Create());
@@ -72,6 +73,7 @@ internal static class CommandLine
               uml run -- uname -r     a command in a guest
               uml shell               a shell in a guest
               uml test My.Tests.dll   a test assembly in guests
+              uml kunit run           a kernel's own unit tests
             """);
         return root;
     }

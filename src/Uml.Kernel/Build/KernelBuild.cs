@@ -163,6 +163,8 @@ internal sealed class KernelBuild(
     private static ConfigurationFragment ReadSourceFragment(KernelTree tree, string path, int index)
     {
         string file = Path.Combine(tree.Directory, path);
+        if (Directory.Exists(file))
+            file = Path.Combine(file, ".kunitconfig");
         if (!File.Exists(file))
             throw new KernelException($"The source of Linux {tree.Version} has no configuration fragment {path}: name another, or a path of this machine.") { Problem = KernelProblem.NotFound };
         return ReadFragment(file, "source", index);

@@ -19,7 +19,7 @@ public sealed record KernelBuildOptions
 
     /// <summary>
     /// Paths of configuration fragments in the source, below its top, applied before <see cref="Fragments"/>:
-    /// <c>tools/testing/kunit/configs/default.config</c>.
+    /// <c>tools/testing/kunit/configs/default.config</c>. A directory stands for the <c>.kunitconfig</c> in it.
     /// </summary>
     public ImmutableArray<string> SourceFragments { get; init; } = [];
 
