@@ -2,7 +2,7 @@ namespace Uml.CI;
 
 /// <summary>
 /// How many tests had which outcome. Tests within suites are counted, not the suites; a suite that failed although nothing
-/// in it did counts as one failed test, or it would be lost (kunit.py does the same).
+/// in it did counts as one more test, or it would be lost; a suite that was expected to fail and did counts as one.
 /// </summary>
 /// <param name="Passed">Passed.</param>
 /// <param name="Failed">Failed.</param>

@@ -106,6 +106,10 @@ public sealed class KtapTest : IEquatable<KtapTest>
         KtapCounts sum = KtapCounts.None;
         foreach (KtapTest subtest in Subtests)
             sum += subtest.Counts;
-        return Outcome.IsFailure() && sum.Bad == 0 ? sum + KtapCounts.One(Outcome) : sum;
+        if (IsRoot)
+            return sum;
+
+        // A suite that was expected to fail is one expected failure, whatever it took to get there.
+        return !Outcome.IsFailure() && sum.Bad > 0 ? KtapCounts.One(Outcome) : Outcome.IsFailure() && sum.Bad == 0 ? sum + KtapCounts.One(Outcome) : sum;
     }
 }

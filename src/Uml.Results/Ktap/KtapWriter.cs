@@ -4,8 +4,8 @@ namespace Uml.CI;
 
 /// <summary>
 /// Writes test results as KTAP version 1, for kernel people's tools. <see cref="KtapParser"/> reads the same tree back, except
-/// that log lines which themselves look like KTAP get a backslash in front, and that a plan whose tests are not all in the
-/// tree is left out. Durations and the outcomes KTAP has no word for are written in a way other readers pass over or take for
+/// that log lines which themselves look like KTAP get a backslash in front, that a plan whose tests are not all in the tree
+/// is left out, and that "ok" becomes "not ok" where nothing else would show why a test failed. Durations and the outcomes KTAP has no word for are written in a way other readers pass over or take for
 /// failures: "# name.duration: 0.25s", "not ok 2 name # CRASHED why", "# NOTRUN why".
 /// </summary>
 public static class KtapWriter
@@ -39,13 +39,18 @@ public static class KtapWriter
 
         foreach (KtapTest test in root.Subtests)
             WriteTest(writer, test, 0);
-        WriteLog(writer, root, "");
+        WriteLog(writer, root.Log.AsSpan(), "");
+
+        // A run may fail as a whole: KUnit's executor could not start, the totals knew of more failures.
+        if (root.Outcome.IsFailure() && root.Counts.Bad == 0 && !root.Subtests.IsEmpty && !root.Log.Any(line => line.Text.StartsWith("Bail out!", StringComparison.Ordinal)))
+            writer.Write("Bail out! the run failed outside of its tests\n");
     }
 
     private static void WriteTest(TextWriter writer, KtapTest test, int level)
     {
         string indent = new(' ', level * IndentStep);
         string name = OneLine(test.Name);
+        int within = 0;
         if (test.IsSuite)
         {
             string inner = new(' ', (level + 1) * IndentStep);
@@ -56,16 +61,23 @@ public static class KtapWriter
                 writer.Write(string.Create(CultureInfo.InvariantCulture, $"{inner}1..{plan}\n"));
             foreach (KtapTest subtest in test.Subtests)
                 WriteTest(writer, subtest, level + 1);
+
+            // kselftest's totals are about the level they are printed at.
+            within = TotalsEnd(test);
+            WriteLog(writer, test.Log.AsSpan()[.. within], inner);
         }
 
-        WriteLog(writer, test, indent);
+        WriteLog(writer, test.Log.AsSpan()[within ..], indent);
         foreach ((string key, string value) in test.Attributes)
             writer.Write($"{indent}# {name}.{key}: {OneLine(value)}\n");
         if (test.Duration is { } duration)
             writer.Write(string.Create(CultureInfo.InvariantCulture, $"{indent}# {name}.duration: {(decimal)duration.Ticks / TimeSpan.TicksPerSecond:0.0######}s\n"));
 
+
+        // "ok" with an outcome that nothing else here shows would read as good.
+        bool ok = test.IsOk && (!test.Outcome.IsFailure() || test.Outcome == KtapOutcome.NoTests || test.Directive != KtapDirective.None || test.Subtests.Any(subtest => subtest.Outcome.IsFailure()));
         string escaped = name.Replace("#", "\\#", StringComparison.Ordinal);
-        writer.Write(string.Create(CultureInfo.InvariantCulture, $"{indent}{(test.IsOk ? "ok" : "not ok")} {test.Number}"));
+        writer.Write(string.Create(CultureInfo.InvariantCulture, $"{indent}{(ok ? "ok" : "not ok")} {test.Number}"));
         if (escaped.Length > 0)
             writer.Write((escaped[0] is '-' or ':' ? " - " : " ") + escaped);
         string? directive = Word(test.Directive);
@@ -88,9 +100,21 @@ public static class KtapWriter
         _ => "NOTRUN",
     };
 
-    private static void WriteLog(TextWriter writer, KtapTest test, string indent)
+    private static int TotalsEnd(KtapTest test)
     {
-        foreach (KtapLogLine line in test.Log)
+        for (int at = test.Log.Length; at > 0; at--)
+        {
+            KtapLogLine line = test.Log[at - 1];
+            if (line.IsDiagnostic && line.Text.StartsWith("Totals: ", StringComparison.Ordinal) && KtapTotals.Parse(line.Text, 0) is { IsKselftest: true })
+                return at;
+        }
+
+        return 0;
+    }
+
+    private static void WriteLog(TextWriter writer, ReadOnlySpan<KtapLogLine> log, string indent)
+    {
+        foreach (KtapLogLine line in log)
         {
             string text = OneLine(line.Text);
             if (!line.IsDiagnostic)
