@@ -78,7 +78,7 @@ internal static class CommandLine
         return root;
     }
 
-    public static ParseResult Parse(RootCommand root, IReadOnlyList<string> arguments) => root.Parse([.. MarkCommand(root, arguments)], Configuration);
+    public static ParseResult Parse(RootCommand root, IReadOnlyList<string> arguments) => root.Parse([.. MarkCommand(root, KunitCommand.GiveDefaults(arguments))], Configuration);
 
     /// <summary>Puts a <c>--</c> before the first word that is neither an option nor an option's value: from there on all is the command's.</summary>
     /// <exception cref="ArgumentException">A word is neither an option nor a command where it should be one.</exception>

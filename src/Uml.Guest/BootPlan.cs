@@ -119,11 +119,17 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         List<string> arguments =
         [
             $"mem={ByteSize.Format(options.Memory)}",
-            .. kernelOnly ? (string[])[] : ["initrd={initramfs}"],
-            // The kernel log has a console of its own, a regular file: any other sink drops lines when its reader is slow.
-            "con=null", "con0=null,fd:{log}", "console=tty0",
-            // The console line of the agent; no other serial line.
-            "ssl=null", .. kernelOnly ? (string[])[] : ["ssl0=fd:{console},fd:{console}"],
+            .. kernelOnly
+                // A kernel as its tree configures it has neither null channels nor serial lines. Its standard input is the null device.
+                ? (string[])["con0=fd:0,fd:{log}", "console=tty0"]
+                :
+                [
+                    "initrd={initramfs}",
+                    // The kernel log has a console of its own, a regular file: any other sink drops lines when its reader is slow.
+                    "con=null", "con0=null,fd:{log}", "console=tty0",
+                    // The console line of the agent; no other serial line.
+                    "ssl=null", "ssl0=fd:{console},fd:{console}",
+                ],
             "printk.time=1", "loglevel=7",
             // A guest's reboot would run the kernel again in the same process, for ever.
             "noreboot",

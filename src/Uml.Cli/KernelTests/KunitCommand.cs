@@ -76,6 +76,13 @@ internal sealed class KunitCommand
         return command;
     }
 
+    /// <summary>
+    /// Options whose value may be left out get it, as kunit.py does it: the word after them is a pattern of tests, not their value.
+    /// </summary>
+    public static IReadOnlyList<string> GiveDefaults(IReadOnlyList<string> arguments) => arguments is not ["kunit", ..]
+        ? arguments
+        : [.. arguments.Select(a => a switch { "--json" => "--json=" + KunitView.StandardOutput, "--raw_output" or "--raw-output" => a + "=kunit", _ => a })];
+
     private Option[] Configuring => [_source, _kunitconfig, _add, _allTests, _makeOptions, _arch];
 
     private Option[] Executing => [_filter, _filterAction, _kernelArguments, _isolated, _timeout, _testTimeout, _memory, _cpus];
@@ -112,12 +119,7 @@ internal sealed class KunitCommand
     {
         Command command = Make("run", "Configure, build and run", [.. Configuring, _jobs, .. Executing, _list, _listAttributes, _listSuites, .. Parsing, _kernelLog]);
         command.Arguments.Add(_glob);
-        command.SetAction(async (result, cancellation) =>
-        {
-            KunitSource source = Source(result);
-            KunitRequest request = Request(result);
-            return await KunitSession.RunAsync(source, request, cancellation);
-        });
+        command.SetAction((result, cancellation) => KunitSession.RunAsync(Source(result), Request(result), cancellation));
         HelpText.Describe(command, "uml kunit run [options] [GLOB]", ExitStatuses, """
             A test that crashes its kernel, or hangs, is named, and the tests after it run in another kernel.
 
@@ -243,7 +245,7 @@ internal sealed class KunitCommand
 
     private KunitListing? Lists(ParseResult result)
     {
-        bool has(Option option) => result.CommandResult.Command.Options.Contains(option) && result.GetResult(option) is not null;
+        bool has(Option<bool> option) => result.CommandResult.Command.Options.Contains(option) && result.GetValue(option);
         return has(_listAttributes) ? KunitListing.Attributes : has(_listSuites) ? KunitListing.Suites : has(_list) ? KunitListing.Tests : null;
     }
 

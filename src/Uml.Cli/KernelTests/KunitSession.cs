@@ -10,7 +10,7 @@ internal static class KunitSession
     private const int Failed = 1;
 
     /// <summary>Works out a configuration.</summary>
-    public static Task<int> ConfigureAsync(KunitSource source, string? output, CancellationToken cancellationToken) => InterruptibleAsync(cancellationToken, async stop =>
+    public static Task<int> ConfigureAsync(KunitSource source, string? output, CancellationToken cancellationToken) => InterruptibleAsync(async stop =>
     {
         if (output is not null)
             OutputFile.Check(output, "--output");
@@ -22,35 +22,35 @@ internal static class KunitSession
         else
             OutputFile.Write(output, "--output", text);
         return 0;
-    });
+    }, cancellationToken);
 
     /// <summary>Builds a kernel.</summary>
-    public static Task<int> BuildAsync(KunitSource source, CancellationToken cancellationToken) => InterruptibleAsync(cancellationToken, async stop =>
+    public static Task<int> BuildAsync(KunitSource source, CancellationToken cancellationToken) => InterruptibleAsync(async stop =>
     {
         BuiltKernel built = await MakeAsync(source, stop);
         Descriptor.Output.WriteLine($"Linux {built.Kernel.Release}: {Describe(built)}");
         Descriptor.Output.WriteLine($"  kernel    {Path.Combine(built.Directory, "linux")}");
         Descriptor.Output.WriteLine("Run its tests: uml kunit exec, with the same options");
         return 0;
-    });
+    }, cancellationToken);
 
     /// <summary>Configures, builds and runs.</summary>
-    public static Task<int> RunAsync(KunitSource source, KunitRequest request, CancellationToken cancellationToken) => InterruptibleAsync(cancellationToken, async stop =>
+    public static Task<int> RunAsync(KunitSource source, KunitRequest request, CancellationToken cancellationToken) => InterruptibleAsync(async stop =>
     {
         CheckOutputs(request);
         BuiltKernel built = await MakeAsync(source, stop);
         Message.Note($"Linux {built.Kernel.Release}: {Describe(built)}");
         return await ExecuteAsync(request with { Options = request.Options with { Guest = request.Options.Guest with { Kernel = KernelReference.File(Path.Combine(built.Directory, "linux")) } } }, stop);
-    });
+    }, cancellationToken);
 
     /// <summary>Runs a kernel that is there.</summary>
-    public static Task<int> ExecuteAsync(KernelReference kernel, KunitRequest request, CancellationToken cancellationToken) => InterruptibleAsync(cancellationToken, async stop =>
+    public static Task<int> ExecuteAsync(KernelReference kernel, KunitRequest request, CancellationToken cancellationToken) => InterruptibleAsync(async stop =>
     {
         CheckOutputs(request);
         using var progress = new ProgressLine(TimeSpan.FromSeconds(1));
         var resolution = new KernelResolveOptions { Progress = progress, LockFile = KernelLock.FindFile(kernel, Directory.GetCurrentDirectory()) };
         return await ExecuteAsync(request with { Options = request.Options with { Guest = request.Options.Guest with { Kernel = kernel, KernelResolution = resolution } } }, stop);
-    });
+    }, cancellationToken);
 
     /// <summary>Shows the results in a file.</summary>
     public static int Parse(string? file, KunitView view)
@@ -203,7 +203,7 @@ internal static class KunitSession
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
     }
 
-    private static async Task<int> InterruptibleAsync(CancellationToken cancellationToken, Func<CancellationToken, Task<int>> work)
+    private static async Task<int> InterruptibleAsync(Func<CancellationToken, Task<int>> work, CancellationToken cancellationToken)
     {
         using var signals = new ForwardedSignals();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, signals.Stopped);
