@@ -20,6 +20,8 @@ internal sealed class RunSession : IDisposable
     private TimeSpan _command;
     private TimeSpan _shutdown;
     private IReadOnlyList<KernelReport> _reports = [];
+    private ulong? _taintBefore;
+    private ComplaintVerdict? _verdict;
 
     private RunSession(RunRequest request) => _request = request;
 
@@ -63,7 +65,7 @@ internal sealed class RunSession : IDisposable
         Explain(outcome);
         try
         {
-            report?.Write(new RunReport.Facts(_request, outcome, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _reports, Copies = _copies });
+            report?.Write(new RunReport.Facts(_request, outcome, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _reports, Copies = _copies, Verdict = _verdict });
         }
         catch (IOException e)
         {
@@ -89,6 +91,8 @@ internal sealed class RunSession : IDisposable
             _guest = await new GuestBuilder(options).StartAsync(_signals.Stopped);
         }
 
+        if (_request.Gate is not null)
+            _taintBefore = await ComplaintGate.ReadTaintAsync(_guest, _signals.Stopped);
         if (_request.Verbose)
             Introduce(_guest);
         if (_request.Banner)
@@ -151,6 +155,7 @@ internal sealed class RunSession : IDisposable
             await _testPlatform.DisposeAsync();
         }
 
+        ulong? taintAfter = _request.Gate is not null && outcome.GuestAnswers && !_signals.Stopped.IsCancellationRequested ? await ComplaintGate.ReadTaintAsync(guest, _signals.Stopped) : null;
         long start = Stopwatch.GetTimestamp();
         // Nobody waits for a guest whose run was broken off, least of all when the process that wanted it is gone.
         await (_request.EndsWithParent && _signals.Stopped.IsCancellationRequested ? guest.DisposeAtOnceAsync() : guest.DisposeAsync());
@@ -168,6 +173,13 @@ internal sealed class RunSession : IDisposable
                 Detail = panic is null ? guest.KernelLog.Tail() : string.Join('\n', panic.Lines),
                 GuestAnswers = false,
             };
+        }
+
+        if (_request.Gate is { } gate && outcome.GuestAnswers && !_signals.Stopped.IsCancellationRequested)
+        {
+            _verdict = await gate.JudgeAsync(guest.KernelLog.Lines.Select(KunitBoot.Text), guest.Kernel, _taintBefore, taintAfter, _signals.Stopped);
+            if (outcome.ExitStatus == 0 && !_verdict.IsClean)
+                outcome = new Outcome("complained", ExitStatus.Complained);
         }
 
         return outcome.ExitStatus == 0 && guest.KernelLog.CopyFailure is { } failure
@@ -205,8 +217,13 @@ internal sealed class RunSession : IDisposable
                 Message.Note($"whole kernel log: {file}");
         }
 
+        foreach (string problem in _verdict?.Problems ?? [])
+            Message.Error(TestStyle.Safe(problem));
+        foreach (string note in _verdict?.Notes ?? [])
+            Message.Note(TestStyle.Safe(note));
+
         // What a test did to its kernel matters also when the test is content.
-        KernelReport[] complaints = [.. _reports.Where(r => r.Kind != KernelReportKind.Panic)];
+        KernelReport[] complaints = _verdict is not null ? [] : [.. _reports.Where(r => r.Kind != KernelReportKind.Panic)];
         foreach (KernelReport report in complaints.Take(MostReports))
             Message.Warning($"the guest's kernel reported: {report.Title}");
         if (complaints.Length > MostReports)

@@ -42,6 +42,8 @@ internal sealed class KunitCommand
     private readonly Option<bool> _summary = new("--summary") { Description = "Show the summary only" };
     private readonly Option<bool> _failed = new("--failed") { Description = "Show only tests that failed, and the summary" };
     private readonly Option<string?> _kernelLog = new("--kernel-log") { HelpName = "FILE", Description = "Write the logs of all kernels to a file" };
+    private readonly ComplaintOptionSet _complaints = new();
+    private readonly ReportOptionSet _reports = new();
     private readonly Argument<string?> _file = new("FILE") { Arity = ArgumentArity.ZeroOrOne, Description = "A kernel log or test output. Default: standard input" };
 
     private KunitCommand()
@@ -117,7 +119,7 @@ internal sealed class KunitCommand
 
     private Command CreateRun()
     {
-        Command command = Make("run", "Configure, build and run", [.. Configuring, _jobs, .. Executing, _list, _listAttributes, _listSuites, .. Parsing, _kernelLog]);
+        Command command = Make("run", "Configure, build and run", [.. Configuring, _jobs, .. Executing, _list, _listAttributes, _listSuites, .. Parsing, _kernelLog, .. _complaints.Options, .. _reports.Options]);
         command.Arguments.Add(_glob);
         command.SetAction((result, cancellation) => KunitSession.RunAsync(Source(result), Request(result), cancellation));
         HelpText.Describe(command, "uml kunit run [options] [GLOB]", ExitStatuses, """
@@ -134,7 +136,7 @@ internal sealed class KunitCommand
 
     private Command CreateExec()
     {
-        Command command = Make("exec", "Run the tests of a kernel that is built", [.. Configuring, _buildDirectory, _kernel, _jobs, .. Executing, _list, _listAttributes, _listSuites, .. Parsing, _kernelLog]);
+        Command command = Make("exec", "Run the tests of a kernel that is built", [.. Configuring, _buildDirectory, _kernel, _jobs, .. Executing, _list, _listAttributes, _listSuites, .. Parsing, _kernelLog, .. _complaints.Options, .. _reports.Options]);
         command.Arguments.Add(_glob);
         command.SetAction((result, cancellation) => KunitSession.ExecuteAsync(Reference(result), Request(result), cancellation));
         HelpText.Describe(command, "uml kunit exec [options] [GLOB]", ExitStatuses, """
@@ -240,7 +242,15 @@ internal sealed class KunitCommand
             };
         }
 
-        return new KunitRequest { Options = options, View = has(_raw) ? View(result) : new KunitView(), Lists = Lists(result), KernelLogFile = has(_kernelLog) ? result.GetValue(_kernelLog) : null };
+        return new KunitRequest
+        {
+            Options = options,
+            View = has(_raw) ? View(result) : new KunitView(),
+            Lists = Lists(result),
+            KernelLogFile = has(_kernelLog) ? result.GetValue(_kernelLog) : null,
+            Gate = has(_kernelLog) ? _complaints.Read(result, KunitKnown.List) : null,
+            Reports = has(_kernelLog) ? _reports.Read(result) : [],
+        };
     }
 
     private KunitListing? Lists(ParseResult result)

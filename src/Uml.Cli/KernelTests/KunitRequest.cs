@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Uml.CI.Cli;
 
 /// <summary>What <c>uml kunit run</c>, <c>exec</c> or <c>list</c> was asked for.</summary>
@@ -11,6 +13,12 @@ internal sealed record KunitRequest
 
     /// <summary>What to name instead of running tests; null to run them.</summary>
     public KunitListing? Lists { get; init; }
+
+    /// <summary>What the kernels may complain about; null for anything.</summary>
+    public ComplaintGate? Gate { get; init; }
+
+    /// <summary>The reports to write.</summary>
+    public ImmutableArray<ReportRequest> Reports { get; init; } = [];
 
     /// <summary>A file for the kernels' logs.</summary>
     public string? KernelLogFile { get; init; }

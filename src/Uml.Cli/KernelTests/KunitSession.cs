@@ -86,6 +86,8 @@ internal static class KunitSession
         if (request.Lists is { } lists)
             return await ListAsync(request.Options, lists, cancellationToken);
 
+        ReportRequest.Prepare(request.Reports);
+        DateTimeOffset begun = DateTimeOffset.Now;
         using FileStream? log = request.KernelLogFile is { } path ? OutputFile.Create(path, "--kernel-log") : null;
         KunitOptions options = request.Options;
         bool several = options.Isolation != KunitIsolation.None;
@@ -95,10 +97,46 @@ internal static class KunitSession
         KunitResult result;
         using (TestTree? tree = quiet ? null : new TestTree(request.View.FailedOnly))
             result = await KunitRun.RunAsync(options, new Observer(tree, log), cancellationToken);
-        Conclude(result.Problems, result.Root, $" in {Duration.Format(TimeSpan.FromMilliseconds(Math.Round(result.Duration.TotalMilliseconds / 10) * 10))} on Linux {result.Kernel.Release}", request.View);
+        ComplaintVerdict? verdict = request.Gate is { } gate ? await JudgeAsync(gate, result, cancellationToken) : null;
+        string[] problems = [.. result.Problems, .. verdict?.Problems ?? []];
+        foreach (string note in verdict?.Notes ?? [])
+            Message.Note(TestStyle.Safe(note));
+        Conclude(problems, result.Root, $" in {Duration.Format(TimeSpan.FromMilliseconds(Math.Round(result.Duration.TotalMilliseconds / 10) * 10))} on Linux {result.Kernel.Release}", request.View);
         WriteJson(request.View, result.Root, Path.GetDirectoryName(result.Kernel.ExecutablePath) ?? "");
-        return result.IsSuccess ? 0 : Failed;
+        bool written = ReportRequest.WriteAll(request.Reports, ReportOf(request, result, verdict, begun));
+        return !result.IsSuccess || verdict is { IsClean: false } ? Failed : written ? 0 : ExitStatus.NotProvided;
     }
+
+    // Each kernel by itself: what one says last and another first is no report.
+    private static async Task<ComplaintVerdict> JudgeAsync(ComplaintGate gate, KunitResult result, CancellationToken cancellationToken)
+    {
+        var all = new ComplaintVerdict([], [], [], []);
+        foreach (KunitBoot boot in result.Boots)
+        {
+            ComplaintVerdict one = await gate.JudgeAsync(boot.LogText, result.Kernel, cancellationToken);
+
+            // A test that took its kernel down has been told of; what the kernel said of that belongs to it.
+            bool told = boot.End == KunitBootEnd.Panicked && boot.Culprit is not null;
+            all = new ComplaintVerdict(
+                [.. all.Complaints, .. one.Complaints], [.. all.Allowed, .. one.Allowed], [.. all.Problems, .. told ? [] : one.Problems], [.. all.Notes.Union(one.Notes)]);
+        }
+
+        return all;
+    }
+
+    private static Report ReportOf(KunitRequest request, KunitResult result, ComplaintVerdict? verdict, DateTimeOffset begun) => Report.Of([new ReportRun
+    {
+        Name = "kunit",
+        Kernel = result.Kernel.Reference,
+        Release = result.Kernel.Release,
+        Started = begun,
+        Duration = result.Duration,
+        Tests = KtapReport.TestsOf(result.Root),
+        Errors = [.. result.Problems.Select(ReportError.Of)],
+        Complaints = verdict?.ForReport() ?? [],
+        KernelLog = string.Concat(result.Boots.SelectMany(b => b.LogText).Select(l => l + "\n")),
+        KernelLogFile = request.KernelLogFile is { } log ? Path.GetFullPath(log) : null,
+    }]) with { ToolVersion = VersionText.Version };
 
     private static async Task<int> ListAsync(KunitOptions options, KunitListing lists, CancellationToken cancellationToken)
     {
@@ -134,7 +172,7 @@ internal static class KunitSession
         ? "already built"
         : $"built in {Duration.Format(TimeSpan.FromSeconds(Math.Ceiling(built.Duration.TotalSeconds)))}, {built.Compiled} files compiled{(built.UsedCcache ? " (through ccache)" : "")}";
 
-    private static void Conclude(IReadOnlyCollection<string> problems, KtapTest root, string where, KunitView view)
+    private static void Conclude(string[] problems, KtapTest root, string where, KunitView view)
     {
         if (view.JsonFile == KunitView.StandardOutput)
         {
@@ -145,7 +183,7 @@ internal static class KunitSession
 
         foreach (string problem in problems)
             Descriptor.Output.WriteLine($"{(TestStyle.IsColoured ? "\e[31mproblem:\e[m" : "problem:")} {TestStyle.Safe(problem)}");
-        bool good = problems.Count == 0 && !root.Outcome.IsFailure();
+        bool good = problems.Length == 0 && !root.Outcome.IsFailure();
         string verdict = good ? "passed" : "FAILED";
         if (TestStyle.IsColoured)
             verdict = $"\e[{(good ? 32 : 31)}m{verdict}\e[m";

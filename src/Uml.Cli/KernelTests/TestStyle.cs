@@ -37,7 +37,7 @@ internal static class TestStyle
     {
         if (text.AsSpan().IndexOfAnyInRange('\0', '\x1f') < 0 && !text.Contains('\x7f', StringComparison.Ordinal))
             return text;
-        return string.Concat(text.Select(c => c is < ' ' and not '\t' or '\x7f' ? $"\\x{(int)c:x2}" : c.ToString()));
+        return string.Concat(text.Select(c => c is < ' ' and not ('\t' or '\n') or '\x7f' ? $"\\x{(int)c:x2}" : c.ToString()));
     }
 
     /// <summary>How many had which outcome, for people: <c>853 passed, 27 skipped</c>.</summary>
