@@ -63,6 +63,8 @@ internal static class CommandLine
         root.Subcommands.Add(TestHostCommand.Create());
         root.Subcommands.Add(TestCommand.Create());
         root.Subcommands.Add(KunitCommand.Create());
+        root.Subcommands.Add(KselftestCommand.Create());
+        root.Subcommands.Add(KmodCommand.Create());
         root.Subcommands.Add(KernelCommand.Create());
         root.Subcommands.Add(ReportCommand.Create());
         root.Subcommands.Add(BootChartCommand.Create());

@@ -7,10 +7,8 @@ namespace Uml.CI.Cli;
 /// <summary>Does what <c>uml kunit</c> is asked for, shows it, and says how it went.</summary>
 internal static class KunitSession
 {
-    private const int Failed = 1;
-
     /// <summary>Works out a configuration.</summary>
-    public static Task<int> ConfigureAsync(KunitSource source, string? output, CancellationToken cancellationToken) => InterruptibleAsync(async stop =>
+    public static Task<int> ConfigureAsync(KunitSource source, string? output, CancellationToken cancellationToken) => KernelTestSession.InterruptibleAsync(async stop =>
     {
         if (output is not null)
             OutputFile.Check(output, "--output");
@@ -25,7 +23,7 @@ internal static class KunitSession
     }, cancellationToken);
 
     /// <summary>Builds a kernel.</summary>
-    public static Task<int> BuildAsync(KunitSource source, CancellationToken cancellationToken) => InterruptibleAsync(async stop =>
+    public static Task<int> BuildAsync(KunitSource source, CancellationToken cancellationToken) => KernelTestSession.InterruptibleAsync(async stop =>
     {
         BuiltKernel built = await MakeAsync(source, stop);
         Descriptor.Output.WriteLine($"Linux {built.Kernel.Release}: {Describe(built)}");
@@ -35,7 +33,7 @@ internal static class KunitSession
     }, cancellationToken);
 
     /// <summary>Configures, builds and runs.</summary>
-    public static Task<int> RunAsync(KunitSource source, KunitRequest request, CancellationToken cancellationToken) => InterruptibleAsync(async stop =>
+    public static Task<int> RunAsync(KunitSource source, KunitRequest request, CancellationToken cancellationToken) => KernelTestSession.InterruptibleAsync(async stop =>
     {
         CheckOutputs(request);
         BuiltKernel built = await MakeAsync(source, stop);
@@ -44,7 +42,7 @@ internal static class KunitSession
     }, cancellationToken);
 
     /// <summary>Runs a kernel that is there.</summary>
-    public static Task<int> ExecuteAsync(KernelReference kernel, KunitRequest request, CancellationToken cancellationToken) => InterruptibleAsync(async stop =>
+    public static Task<int> ExecuteAsync(KernelReference kernel, KunitRequest request, CancellationToken cancellationToken) => KernelTestSession.InterruptibleAsync(async stop =>
     {
         CheckOutputs(request);
         using var progress = new ProgressLine(TimeSpan.FromSeconds(1));
@@ -78,7 +76,7 @@ internal static class KunitSession
             problems = [.. problems, $"no test ran: all {counts.Total} were skipped"];
         Conclude(problems, results.Root, "", view);
         WriteJson(view, results.Root, "");
-        return problems.Length == 0 && results.IsSuccess ? 0 : Failed;
+        return problems.Length == 0 && results.IsSuccess ? 0 : KernelTestSession.Failed;
     }
 
     private static async Task<int> ExecuteAsync(KunitRequest request, CancellationToken cancellationToken)
@@ -104,7 +102,7 @@ internal static class KunitSession
         Conclude(problems, result.Root, $" in {Duration.Format(TimeSpan.FromMilliseconds(Math.Round(result.Duration.TotalMilliseconds / 10) * 10))} on Linux {result.Kernel.Release}", request.View);
         WriteJson(request.View, result.Root, Path.GetDirectoryName(result.Kernel.ExecutablePath) ?? "");
         bool written = ReportRequest.WriteAll(request.Reports, ReportOf(request, result, verdict, begun));
-        return !result.IsSuccess || verdict is { IsClean: false } ? Failed : written ? 0 : ExitStatus.NotProvided;
+        return !result.IsSuccess || verdict is { IsClean: false } ? KernelTestSession.Failed : written ? 0 : ExitStatus.NotProvided;
     }
 
     // Each kernel by itself: what one says last and another first is no report.
@@ -155,7 +153,7 @@ internal static class KunitSession
         catch (GuestException e) when (e is not GuestUnavailableException)
         {
             Message.Error(e.Message);
-            return Failed;
+            return KernelTestSession.Failed;
         }
     }
 
@@ -239,26 +237,6 @@ internal static class KunitSession
         while (Descriptor.Input.Read(chunk) is > 0 and var n)
             buffer.Write(chunk, 0, n);
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
-    }
-
-    private static async Task<int> InterruptibleAsync(Func<CancellationToken, Task<int>> work, CancellationToken cancellationToken)
-    {
-        using var signals = new ForwardedSignals();
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, signals.Stopped);
-        try
-        {
-            return await work(stop.Token);
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            Message.Error("interrupted");
-            return ExitStatus.OfSignal(signals.Last);
-        }
-        catch (GuestBootException e)
-        {
-            Message.Error(e.Message);
-            return ExitStatus.NotProvided;
-        }
     }
 
     /// <summary>Shows the tests of the only kernel as they come, those of one among several when it has ended, lest they mix.</summary>
