@@ -62,6 +62,9 @@ internal static class CommandLine
         root.Subcommands.Add(ShellCommand.Create());
         root.Subcommands.Add(TestHostCommand.Create());
         root.Subcommands.Add(TestCommand.Create());
+        root.Subcommands.Add(KunitCommand.Create());
+        root.Subcommands.Add(KselftestCommand.Create());
+        root.Subcommands.Add(KmodCommand.Create());
         root.Subcommands.Add(KernelCommand.Create());
         root.Subcommands.Add(ReportCommand.Create());
         root.Subcommands.Add(BootChartCommand.Create());
@@ -73,11 +76,12 @@ internal static class CommandLine
               uml run -- uname -r     a command in a guest
               uml shell               a shell in a guest
               uml test My.Tests.dll   a test assembly in guests
+              uml kunit run           a kernel's own unit tests
             """);
         return root;
     }
 
-    public static ParseResult Parse(RootCommand root, IReadOnlyList<string> arguments) => root.Parse([.. MarkCommand(root, arguments)], Configuration);
+    public static ParseResult Parse(RootCommand root, IReadOnlyList<string> arguments) => root.Parse([.. MarkCommand(root, KunitCommand.GiveDefaults(arguments))], Configuration);
 
     /// <summary>Puts a <c>--</c> before the first word that is neither an option nor an option's value: from there on all is the command's.</summary>
     /// <exception cref="ArgumentException">A word is neither an option nor a command where it should be one.</exception>

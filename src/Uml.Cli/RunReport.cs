@@ -16,6 +16,9 @@ internal sealed class RunReport : IDisposable
         public IReadOnlyList<KernelReport> Reports { get; init; } = [];
 
         public IReadOnlyList<(CopyOut Copy, string? Error)> Copies { get; init; } = [];
+
+        /// <summary>What the kernel complained of, where somebody asked.</summary>
+        public ComplaintVerdict? Verdict { get; init; }
     }
 
     /// <summary>Opens the file.</summary>
@@ -46,6 +49,8 @@ internal sealed class RunReport : IDisposable
             else if (facts.Outcome.KernelLogFile is { } kept)
                 json.WriteString("kernelLog", kept);
             WriteReports(json, facts.Reports);
+            if (facts.Verdict is { } verdict)
+                WriteComplaints(json, verdict);
             WriteCopies(json, facts.Copies);
             json.WriteEndObject();
         }
@@ -115,6 +120,27 @@ internal sealed class RunReport : IDisposable
         }
 
         json.WriteEndArray();
+    }
+
+    private static void WriteComplaints(Utf8JsonWriter json, ComplaintVerdict verdict)
+    {
+        json.WriteStartArray("complaints");
+        foreach (ReportComplaint complaint in verdict.ForReport())
+        {
+            json.WriteStartObject();
+            json.WriteString("kind", complaint.Kind);
+            json.WriteString("title", complaint.Title);
+            if (complaint.SourceFile is { } file)
+                json.WriteString("file", file);
+            if (complaint.SourceLine is { } line)
+                json.WriteNumber("line", line);
+            if (complaint.AllowedBecause is { } reason)
+                json.WriteString("allowedBecause", reason);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        WriteStrings(json, "problems", verdict.Problems);
     }
 
     private static void WriteCopies(Utf8JsonWriter json, IReadOnlyList<(CopyOut Copy, string? Error)> copies)

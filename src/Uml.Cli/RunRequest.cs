@@ -50,6 +50,9 @@ internal sealed record RunRequest
     /// <summary>The user is told where they are.</summary>
     public bool Banner { get; init; }
 
+    /// <summary>What the guest's kernel may complain about; null for anything.</summary>
+    public ComplaintGate? Gate { get; init; }
+
     public bool DryRun { get; init; }
 
     public bool Verbose { get; init; }

@@ -21,6 +21,8 @@ internal sealed class RunSession : IDisposable
     private TimeSpan _command;
     private TimeSpan _shutdown;
     private IReadOnlyList<KernelReport> _reports = [];
+    private ulong? _taintBefore;
+    private ComplaintVerdict? _verdict;
 
     private RunSession(RunRequest request) => _request = request;
 
@@ -64,7 +66,7 @@ internal sealed class RunSession : IDisposable
         Explain(outcome);
         try
         {
-            report?.Write(new RunReport.Facts(_request, outcome, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _reports, Copies = _copies });
+            report?.Write(new RunReport.Facts(_request, outcome, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _reports, Copies = _copies, Verdict = _verdict });
         }
         catch (IOException e)
         {
@@ -90,6 +92,8 @@ internal sealed class RunSession : IDisposable
             _guest = await new GuestBuilder(options).StartAsync(_signals.Stopped);
         }
 
+        if (_request.Gate is not null)
+            _taintBefore = await ComplaintGate.ReadTaintAsync(_guest, _signals.Stopped);
         if (_request.Verbose)
             Introduce(_guest);
         if (_request.Banner)
@@ -152,6 +156,7 @@ internal sealed class RunSession : IDisposable
             await _testPlatform.DisposeAsync();
         }
 
+        ulong? taintAfter = _request.Gate is not null && outcome.GuestAnswers && !_signals.Stopped.IsCancellationRequested ? await ComplaintGate.ReadTaintAsync(guest, _signals.Stopped) : null;
         long start = Stopwatch.GetTimestamp();
         // Nobody waits for a guest whose run was broken off, least of all when the process that wanted it is gone.
         await (_request.EndsWithParent && _signals.Stopped.IsCancellationRequested ? guest.DisposeAtOnceAsync() : guest.DisposeAsync());
@@ -169,6 +174,13 @@ internal sealed class RunSession : IDisposable
                 Detail = panic is null ? guest.KernelLog.Tail() : string.Join('\n', panic.Lines),
                 GuestAnswers = false,
             };
+        }
+
+        if (_request.Gate is { } gate && outcome.GuestAnswers && !_signals.Stopped.IsCancellationRequested)
+        {
+            _verdict = await gate.JudgeAsync(guest.KernelLog.Lines.Select(KunitBoot.Text), guest.Kernel, _taintBefore, taintAfter, _signals.Stopped);
+            if (outcome.ExitStatus == 0 && !_verdict.IsClean)
+                outcome = new Outcome("complained", ExitStatus.Complained);
         }
 
         // The kernel writes them with its last breath, and nobody's empty report may pass for a full one.
@@ -227,8 +239,13 @@ internal sealed class RunSession : IDisposable
                 Message.Note($"whole kernel log: {file}");
         }
 
+        foreach (string problem in _verdict?.Problems ?? [])
+            Message.Error(TestStyle.Safe(problem));
+        foreach (string note in _verdict?.Notes ?? [])
+            Message.Note(TestStyle.Safe(note));
+
         // What a test did to its kernel matters also when the test is content.
-        KernelReport[] complaints = [.. _reports.Where(r => r.Kind != KernelReportKind.Panic)];
+        KernelReport[] complaints = _verdict is not null ? [] : [.. _reports.Where(r => r.Kind != KernelReportKind.Panic)];
         foreach (KernelReport report in complaints.Take(MostReports))
             Message.Warning($"the guest's kernel reported: {report.Title}");
         if (complaints.Length > MostReports)

@@ -77,6 +77,27 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         return new BootPlan(start, setup);
     }
 
+    /// <summary>Works out how a kernel runs for itself, without agent and user space.</summary>
+    /// <exception cref="ArgumentException">An option makes no sense; the message names it and says what to do.</exception>
+    public static BootPlan CreateKernelOnly(GuestOptions options, GuestKernel kernel, HostFacts host)
+    {
+        Validate(options, kernel);
+        if (!options.Mounts.IsEmpty || !options.Artifacts.IsEmpty)
+            throw new ArgumentException("a kernel that runs for itself has nobody to share or copy files with: leave mounts and artifacts out");
+        var start = new StartGuestMessage
+        {
+            BaseDirectory = host.MemoryDirectory,
+            Name = host.Name,
+            Kernel = kernel.ExecutablePath,
+            Arguments = Arguments(options, kernel, kernelOnly: true),
+            Environment = kernel.LibraryDirectory is { } libraries ? [$"LD_LIBRARY_PATH={libraries}"] : [],
+            ReadPaths = [.. kernel.ReadPaths.Append(kernel.ExecutablePath).Distinct(StringComparer.Ordinal)],
+            Confine = options.Confine,
+            OneProcessor = options.Cpus == 1,
+        };
+        return new BootPlan(start, new SetupMessage());
+    }
+
     /// <summary>Checks the paths of mounts and artifacts.</summary>
     /// <exception cref="ArgumentException">One makes no sense.</exception>
     public static void ValidateFiles(GuestOptions options)
@@ -94,16 +115,22 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         }
     }
 
-    private static List<string> Arguments(GuestOptions options, GuestKernel kernel)
+    private static List<string> Arguments(GuestOptions options, GuestKernel kernel, bool kernelOnly = false)
     {
         List<string> arguments =
         [
             $"mem={ByteSize.Format(options.Memory)}",
-            "initrd={initramfs}",
-            // The kernel log has a console of its own, a regular file: any other sink drops lines when its reader is slow.
-            "con=null", "con0=null,fd:{log}", "console=tty0",
-            // The console line of the agent; no other serial line.
-            "ssl=null", "ssl0=fd:{console},fd:{console}",
+            .. kernelOnly
+                // A kernel as its tree configures it has neither null channels nor serial lines. Its standard input is the null device.
+                ? (string[])["con0=fd:0,fd:{log}", "console=tty0"]
+                :
+                [
+                    "initrd={initramfs}",
+                    // The kernel log has a console of its own, a regular file: any other sink drops lines when its reader is slow.
+                    "con=null", "con0=null,fd:{log}", "console=tty0",
+                    // The console line of the agent; no other serial line.
+                    "ssl=null", "ssl0=fd:{console},fd:{console}",
+                ],
             "printk.time=1", "loglevel=7",
             // A guest's reboot would run the kernel again in the same process, for ever.
             "noreboot",
@@ -118,7 +145,9 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         if (options.FastBoot)
         {
             arguments.Add("lpj=20000000");
-            arguments.Add($"initcall_blacklist={SlowInitcalls}");
+            // A kernel that tests itself may test these.
+            if (!kernelOnly)
+                arguments.Add($"initcall_blacklist={SlowInitcalls}");
             // 512 BSD terminals nobody opens; each of their uevents forks a helper (CONFIG_UEVENT_HELPER in Debian's kernels): 320 ms on 6.1.
             arguments.Add("pty.legacy_count=0");
             arguments.Add("zswap.enabled=0");

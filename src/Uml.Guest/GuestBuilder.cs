@@ -93,6 +93,16 @@ public sealed class GuestBuilder
     /// <exception cref="GuestBootException">The guest did not come up; the message ends with the end of the kernel log.</exception>
     /// <exception cref="ArgumentException">An option makes no sense; the message names it.</exception>
     public Task<Guest> StartAsync(CancellationToken cancellationToken = default) => Guest.StartAsync(Options, cancellationToken);
+
+    /// <summary>
+    /// Starts the kernel alone, without the agent and any user space, and returns while it runs: for what is built into a kernel and
+    /// runs when it boots, such as its own unit tests (KUnit). What the options say of files and commands does not apply.
+    /// </summary>
+    /// <exception cref="KernelException">The kernel could not be had.</exception>
+    /// <exception cref="GuestUnavailableException">This host cannot run it; the message says what is missing and how to mend it.</exception>
+    /// <exception cref="GuestBootException">It could not be started.</exception>
+    /// <exception cref="ArgumentException">An option makes no sense; the message names it.</exception>
+    public Task<KernelRun> RunKernelAsync(CancellationToken cancellationToken = default) => KernelRun.StartAsync(Options, cancellationToken);
 }
 
 /// <summary>Sizes as people write them.</summary>

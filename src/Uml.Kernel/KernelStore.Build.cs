@@ -42,6 +42,53 @@ public sealed partial class KernelStore
         }
     }
 
+    /// <summary>Configures a kernel as <see cref="BuildAsync"/> would, compiles nothing, and gives the whole configuration.</summary>
+    /// <exception cref="KernelException">It cannot be configured so; the message says why and what to do.</exception>
+    public async Task<string> ConfigureAsync(KernelReference reference, KernelBuildOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(reference);
+        options ??= new KernelBuildOptions();
+        if (!reference.IsBuilt)
+            throw new KernelException($"{reference} is not built: name debian-source:VERSION, or a kernel tree or its tarball with source:PATH.") { Problem = KernelProblem.InvalidReference };
+        reference = reference.From(Directory.GetCurrentDirectory());
+        string buildRoot = BuildRoot.Choose(Root, _host.Variable, reference.ToString());
+        using TemporaryDirectory work = await TemporaryDirectory.CreateAsync(Path.Combine(buildRoot, "tmp"), cancellationToken);
+        using SourceCache sources = new(buildRoot, _host, reference.ToString(), options.Progress);
+        KernelBuild build = new(reference, options, _host, sources, buildRoot, LogRoot, work.Path);
+        return await build.ConfigureAsync(await build.PlanAsync(cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Works with a kernel's source, which stays where it is until that is done. It must not be written to.</summary>
+    /// <param name="reference">The source: <c>debian-source:</c> or <c>source:</c>, whose profiles do not matter.</param>
+    /// <param name="progress">Told what is going on.</param>
+    /// <param name="work">Gets the directory, and a text that tells this source from others.</param>
+    /// <param name="cancellationToken">Ends getting the source.</param>
+    /// <exception cref="KernelException">The source cannot be had.</exception>
+    internal async Task<T> WithSourceAsync<T>(KernelReference reference, IProgress<KernelProgress>? progress, Func<string, string, Task<T>> work, CancellationToken cancellationToken)
+    {
+        reference = reference.From(Directory.GetCurrentDirectory());
+        string source = reference.BuildSource ?? throw new KernelException($"{reference} is no source of a kernel: name debian-source:VERSION, or a kernel tree or its tarball.") { Problem = KernelProblem.InvalidReference };
+        if (Directory.Exists(source))
+        {
+            string directory = Native.RealPath(source);
+            return KernelSourceVersion.Read(directory) is not null ? await work(directory, directory) : throw new KernelException($"{source} is no kernel tree: name the top directory of one.") { Problem = KernelProblem.NotFound };
+        }
+
+        string buildRoot = BuildRoot.Choose(Root, _host.Variable, reference.ToString());
+        using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(Path.Combine(buildRoot, "tmp"), cancellationToken);
+        using SourceCache sources = new(buildRoot, _host, reference.ToString(), progress);
+        KernelTree tree = reference.Source == KernelSource.DebianSource
+            ? await sources.OpenDebianAsync(source, temporary.Path, refresh: false, cancellationToken)
+            : await sources.OpenTarballAsync(source, temporary.Path, cancellationToken);
+        return await work(tree.Directory, tree.Hash);
+    }
+
+    /// <summary>The directory that holds what is built of a source beside kernels, kept between builds.</summary>
+    internal string BesideKernels(KernelReference reference) => BuildRoot.Choose(Root, _host.Variable, reference.ToString());
+
+    /// <summary>Keeps others out of a directory of what is built, until the result is disposed of.</summary>
+    internal static async Task<IDisposable> LockAsync(string path, Action waiting, CancellationToken cancellationToken) => await FileLock.TakeAsync(path, waiting, cancellationToken);
+
     /// <summary>The tarball a kernel was built from, where it is still in the store; null otherwise, and for trees.</summary>
     public string? FindSource(KernelRecord record)
     {

@@ -21,6 +21,9 @@ internal sealed record BuildPlan
     /// <summary>The fragments merged.</summary>
     public required MergedConfiguration Configuration { get; init; }
 
+    /// <summary>Options that nothing asks for have their defaults.</summary>
+    public bool FromDefaults { get; init; }
+
     /// <summary>The patches.</summary>
     public required ImmutableArray<KernelPatch> Patches { get; init; }
 
@@ -59,6 +62,7 @@ internal sealed record BuildPlan
         BuildInputs.RecipeVersion.ToString(CultureInfo.InvariantCulture), Tree.Hash, Configuration.Text, Identity.Compiler, Identity.Linker, Identity.Target,
         .. Fragments.Select(f => f.FileName), .. Fragments.Select(f => f.Text), .. Patches.Select(p => p.Text), .. MakeArguments,
         .. FilesHash is { } files ? [files] : (string[])[],
+        .. FromDefaults ? (string[])["defaults"] : [],
     ]);
 
     /// <summary>The record of a kernel built by it.</summary>

@@ -39,7 +39,7 @@ internal sealed class KernelBuild(
     public async Task<BuildPlan> PlanAsync(CancellationToken cancellationToken)
     {
         string source = reference.BuildSource!;
-        ImmutableArray<string> profiles = [.. reference.Profiles.Where(p => p != KernelProfile.Base)];
+        ImmutableArray<string> profiles = options.FromDefaults ? [] : [.. reference.Profiles.Where(p => p != KernelProfile.Base)];
         ImmutableArray<ConfigurationFragment> own = [.. options.Fragments.Select(ReadFragment)];
         ConfigurationLine[] settings = [.. options.Settings.Select(ConfigurationFragment.ParseSetting)];
 
@@ -60,6 +60,7 @@ internal sealed class KernelBuild(
         KernelTree tree = debian ? await sources.OpenDebianAsync(source, temporary, options.Refresh, cancellationToken)
             : Directory.Exists(source) ? await sources.OpenTreeAsync(source, cancellationToken)
             : await sources.OpenTarballAsync(source, temporary, cancellationToken);
+        own = [.. options.SourceFragments.Select((f, i) => ReadSourceFragment(tree, f, i)), .. own];
         fragments = Fragments(profiles, own, settings, tree.Version.Version, checkVersion: true);
         MergedConfiguration configuration = MergedConfiguration.Merge(fragments, settings, tree.Version.Version);
         return new BuildPlan
@@ -70,6 +71,7 @@ internal sealed class KernelBuild(
             Fragments = fragments,
             Configuration = configuration,
             FilesHash = await Task.Run(() => HashFiles(configuration, cancellationToken), cancellationToken),
+            FromDefaults = options.FromDefaults,
             Patches = [.. KernelProfile.Patches.Where(p => p.IsFor(tree.Version.Version, profiles))],
             Compiler = Compiler,
             Identity = identity,
@@ -81,13 +83,14 @@ internal sealed class KernelBuild(
     /// <summary>Builds by a plan, into an empty directory.</summary>
     public async Task<KernelImage> BuildAsync(BuildPlan plan, string built, CancellationToken cancellationToken)
     {
-        string logFile = Path.Combine(logRoot, $"build-{plan.Tree.Version}-{string.Join('-', plan.Profiles)}-{plan.Inputs[..12]}.log");
+        string logFile = Path.Combine(logRoot, $"build-{plan.Tree.Version}-{(plan.Profiles.IsEmpty ? "defaults" : string.Join('-', plan.Profiles))}-{plan.Inputs[..12]}.log");
         bool incremental = plan.Tree.IsWorkingTree && !options.Twice && !options.Force;
         if (!incremental)
             return await BuildFreshAsync(plan, built, logFile, cancellationToken);
 
         // A tree under development: what the last build made is still good for most of the next.
-        string key = BuildInputs.HashOf([plan.Tree.Directory, .. plan.Profiles, .. options.Fragments, .. options.Settings, plan.Compiler, options.NoDebugInformation.ToString()])[..32];
+        string key = BuildInputs.HashOf([plan.Tree.Directory, .. plan.Profiles, .. options.Fragments, .. options.Settings, plan.Compiler, options.NoDebugInformation.ToString(),
+            .. options.FromDefaults ? (string[])["defaults"] : [], .. options.SourceFragments])[..32];
         string kept = Path.Combine(buildRoot, "objects", key);
         Directory.CreateDirectory(Path.Combine(buildRoot, "locks"));
         using FileLock mine = await FileLock.TakeAsync(
@@ -96,6 +99,16 @@ internal sealed class KernelBuild(
         Directory.SetLastWriteTimeUtc(kept, DateTime.UtcNow);
         KernelTree tree = await sources.PrepareAsync(plan.Tree, plan.Patches, Path.Combine(kept, "tree"), temporary, cancellationToken);
         return await MakeAsync(plan with { Tree = tree }, plan, Path.Combine(kept, "objects"), built, logFile, useCcache: true, cancellationToken);
+    }
+
+    /// <summary>Configures by a plan, compiles nothing, and gives the whole configuration.</summary>
+    public async Task<string> ConfigureAsync(BuildPlan plan, CancellationToken cancellationToken)
+    {
+        KernelTree tree = await sources.PrepareAsync(plan.Tree, plan.Patches, Path.Combine(temporary, "tree"), temporary, cancellationToken);
+        string objects = Path.Combine(temporary, "objects");
+        Directory.CreateDirectory(objects);
+        Directory.CreateDirectory(logRoot);
+        return await new KernelMake(plan with { Tree = tree }, host, options.Progress).ConfigureAsync(objects, Path.Combine(logRoot, $"configure-{plan.Tree.Version}-{plan.Inputs[..12]}.log"), cancellationToken);
     }
 
     private async Task<KernelImage> BuildFreshAsync(BuildPlan plan, string built, string logFile, CancellationToken cancellationToken)
@@ -143,7 +156,7 @@ internal sealed class KernelBuild(
     private ImmutableArray<ConfigurationFragment> Fragments(
         ImmutableArray<string> profiles, ImmutableArray<ConfigurationFragment> own, ConfigurationLine[] settings, Version version, bool checkVersion)
     {
-        ImmutableArray<ConfigurationFragment> fragments = MergedConfiguration.FragmentsOf(profiles, checkVersion ? version : null);
+        ImmutableArray<ConfigurationFragment> fragments = options.FromDefaults ? [] : MergedConfiguration.FragmentsOf(profiles, checkVersion ? version : null);
         if (options.NoDebugInformation)
             fragments = fragments.Add(ConfigurationFragment.Parse("no-debug-info.config", NoDebugFragment));
         fragments = [.. fragments, .. own];
@@ -163,14 +176,27 @@ internal sealed class KernelBuild(
         return paths.Length == 0 ? null : FileTree.Hash("/", paths.Select(p => p[1..]), cancellationToken);
     }
 
-    private ConfigurationFragment ReadFragment(string path, int index)
+    private static ConfigurationFragment ReadSourceFragment(KernelTree tree, string path, int index)
+    {
+        string file = Path.Combine(tree.Directory, path);
+        if (Directory.Exists(file))
+            file = Path.Combine(file, ".kunitconfig");
+        if (!File.Exists(file))
+            throw new KernelException($"The source of Linux {tree.Version} has no configuration fragment {path}: name another, or a path of this machine.") { Problem = KernelProblem.NotFound };
+        return ReadFragment(file, "source", index);
+    }
+
+    private static ConfigurationFragment ReadFragment(string path, int index) => ReadFragment(path, "own", index);
+
+    private static ConfigurationFragment ReadFragment(string path, string kind, int index)
     {
         try
         {
-            string name = Path.GetFileName(path);
+            // ".kunitconfig" begins with a dot, which would hide the file in the kernel's record.
+            string name = Path.GetFileName(path).TrimStart('.');
 
             // Beside the profiles' own, and two of the same name from two directories.
-            return ConfigurationFragment.Parse($"own{(index + 1).ToString(CultureInfo.InvariantCulture)}-{(name.EndsWith(".config", StringComparison.Ordinal) ? name : name + ".config")}", File.ReadAllText(path));
+            return ConfigurationFragment.Parse($"{kind}{(index + 1).ToString(CultureInfo.InvariantCulture)}-{(name.EndsWith(".config", StringComparison.Ordinal) ? name : name + ".config")}", File.ReadAllText(path));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

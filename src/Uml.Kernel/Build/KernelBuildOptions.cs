@@ -11,6 +11,18 @@ public sealed record KernelBuildOptions
     /// <summary>Single options, applied last: <c>CONFIG_BTRFS_FS=y</c>.</summary>
     public ImmutableArray<string> Settings { get; init; } = [];
 
+    /// <summary>
+    /// Leave every option that nothing asks for at its default, as <c>make olddefconfig</c> does, and take no profile, whatever the
+    /// reference names: a kernel as the tree's own tools configure it. Otherwise such options are off.
+    /// </summary>
+    public bool FromDefaults { get; init; }
+
+    /// <summary>
+    /// Paths of configuration fragments in the source, below its top, applied before <see cref="Fragments"/>:
+    /// <c>tools/testing/kunit/configs/default.config</c>. A directory stands for the <c>.kunitconfig</c> in it.
+    /// </summary>
+    public ImmutableArray<string> SourceFragments { get; init; } = [];
+
     /// <summary>Make no debug information (<c>linux.debug</c>), which takes some of the time and most of the space of a build.</summary>
     public bool NoDebugInformation { get; init; }
 
@@ -33,5 +45,5 @@ public sealed record KernelBuildOptions
     public IProgress<KernelProgress>? Progress { get; init; }
 
     /// <summary>The kernel is what its reference says, and nothing was changed that the reference does not tell.</summary>
-    internal bool IsPlain => Fragments.IsEmpty && Settings.IsEmpty && !NoDebugInformation && Compiler == "gcc";
+    internal bool IsPlain => !FromDefaults && SourceFragments.IsEmpty && Fragments.IsEmpty && Settings.IsEmpty && !NoDebugInformation && Compiler == "gcc";
 }

@@ -30,7 +30,7 @@ internal sealed class KernelMake(BuildPlan plan, HostTools host, IProgress<Kerne
         Directory.CreateDirectory(objects);
         Directory.CreateDirectory(Path.GetDirectoryName(logFile)!);
         bool again = File.Exists(Path.Combine(objects, ".config"));
-        string stage = $"Linux {plan.Tree.Version} ({string.Join(", ", plan.Profiles)})";
+        string stage = $"Linux {plan.Tree.Version}{(plan.Profiles.IsEmpty ? "" : $" ({string.Join(", ", plan.Profiles)})")}";
         progress?.Report(new KernelProgress($"configuring {stage}"));
         string configuration = await ConfigureAsync(objects, logFile, cancellationToken);
 
@@ -46,12 +46,19 @@ internal sealed class KernelMake(BuildPlan plan, HostTools host, IProgress<Kerne
         return await CollectAsync(objects, built, logFile, configuration, cancellationToken);
     }
 
-    private async Task<string> ConfigureAsync(string objects, string logFile, CancellationToken cancellationToken)
+    /// <summary>Configures, and gives the whole configuration.</summary>
+    /// <param name="objects">The build's directory.</param>
+    /// <param name="logFile">Where make's words go.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="KernelException">An option that was asked for is not in it; the message says why.</exception>
+    public async Task<string> ConfigureAsync(string objects, string logFile, CancellationToken cancellationToken)
     {
         string merged = Path.Combine(objects, "asked.config");
         await File.WriteAllTextAsync(merged, plan.Configuration.Text, cancellationToken);
+        if (plan.FromDefaults)
+            File.Copy(merged, Path.Combine(objects, ".config"), overwrite: true);
         using (BuildLog log = new(logFile, "", 0, null))
-            await MakeAsync(objects, log, ["KCONFIG_ALLCONFIG=" + merged, "allnoconfig"], cancellationToken);
+            await MakeAsync(objects, log, plan.FromDefaults ? ["olddefconfig"] : ["KCONFIG_ALLCONFIG=" + merged, "allnoconfig"], cancellationToken);
         string text = await File.ReadAllTextAsync(Path.Combine(objects, ".config"), cancellationToken);
         List<LostOption> lost = ConfigurationCheck.FindLost(plan.Configuration, KernelConfiguration.Parse(text), () => KconfigFiles.Read(plan.Tree.Directory));
         LostOption[] missed = [.. lost.Where(l => !l.Line.IsOptional)];

@@ -1,0 +1,15 @@
+namespace Uml.CI;
+
+/// <summary>Complaints that the kernel's unit tests provoke on purpose: they test what a function does when it is misused.</summary>
+internal static class KunitKnown
+{
+    private const string Text = """
+        kind: Warning
+        source: lib/math/int_log.c
+        reason: the tests of intlog2 and intlog10 ask for the logarithm of 0, which warns
+        expires: 2028-12-31
+        """;
+
+    /// <summary>The list.</summary>
+    public static KernelAllowList List { get; } = KernelAllowList.Parse(Text, "kunit");
+}
