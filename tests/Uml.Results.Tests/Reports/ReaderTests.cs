@@ -35,6 +35,32 @@ public sealed class ReaderTests
     }
 
     [Fact]
+    public void A_kernels_log_with_ktap()
+    {
+        ReportRun run = Assert.Single(Read("""
+            [    0.100000] KTAP version 1
+            [    0.100000] 1..1
+            [    0.100000]     KTAP version 1
+            [    0.100000]     # Subtest: list
+            [    0.100000]     1..3
+            [    0.200000]     ok 1 list_add
+            [    0.300000]     # list_del: EXPECTATION FAILED at lib/list-test.c:42
+            [    0.300000]     Expected 1 == 2
+            [    0.400000]     not ok 2 list_del
+            [    0.500000]     ok 3 list_move # SKIP not here
+            [    0.500000] # list: pass:1 fail:1 skip:1 total:3
+            [    0.500000] not ok 1 list
+            """).Runs);
+        Assert.Equal(
+            [("list.list_add", ReportOutcome.Passed), ("list.list_del", ReportOutcome.Failed), ("list.list_move", ReportOutcome.Skipped)],
+            run.Tests.Select(t => (t.FullName, t.Outcome)));
+        Assert.Equal(("lib/list-test.c", 42), (run.Tests[1].SourceFile, run.Tests[1].SourceLine));
+
+        // One that breaks off is no good run, whatever its tests say.
+        Assert.False(Assert.Single(Read("KTAP version 1\n1..2\nok 1 first\nBail out! no more\n").Runs).Succeeded);
+    }
+
+    [Fact]
     public void Google_test()
     {
         ReportRun run = Assert.Single(Read("""
