@@ -63,6 +63,7 @@ internal static class CommandLine
         root.Subcommands.Add(TestHostCommand.Create());
         root.Subcommands.Add(TestCommand.Create());
         root.Subcommands.Add(KernelCommand.Create());
+        root.Subcommands.Add(GuestCommand.Create());
         root.Subcommands.Add(BootChartCommand.Create());
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(CompletionCommand.Create());
@@ -101,7 +102,7 @@ internal static class CommandLine
             {
                 if (command.Subcommands.Count > 0)
                     throw new ArgumentException($"there is no command \"{word}\": see \"uml {string.Join("", arguments.Take(start).Select(a => a + " "))}--help\"");
-                if (command.Name is "run" or "shell" or "testhost" or "boot-chart")
+                if (command.Name is "run" or "shell" or "testhost" or "boot-chart" || command.Name is "exec" or "sh" && command.Parents.Any(p => p.Name == "guest"))
                     return [.. arguments.Take(i), "--", .. arguments.Skip(i)];
                 continue;
             }

@@ -56,6 +56,13 @@ internal sealed class GuestOptionSet
             command.Options.Add(option);
     }
 
+    /// <summary>Adds those options that describe a guest that is kept for many commands.</summary>
+    public void AddKeptTo(Command command)
+    {
+        foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _bootTimeout, _append, _kernelLog, _virtualTime, _coverage, _ptrace, _verbose])
+            command.Options.Add(option);
+    }
+
     /// <summary>How long the command may take; null for no limit.</summary>
     public TimeSpan? Timeout(ParseResult result) => result.GetValue(_timeout);
 
