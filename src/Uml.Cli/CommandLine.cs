@@ -44,7 +44,7 @@ internal static class CommandLine
         {
             return await result.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
-        catch (Exception e) when (e is KernelException or GuestUnavailableException or TestRunException or ArgumentException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is KernelException or GuestUnavailableException or TestRunException or ReportException or ArgumentException or IOException or UnauthorizedAccessException)
         {
             Message.Error(e.Message);
             return ExitStatus.NotProvided;
@@ -64,6 +64,8 @@ internal static class CommandLine
         root.Subcommands.Add(TestCommand.Create());
         root.Subcommands.Add(KernelCommand.Create());
         root.Subcommands.Add(GuestCommand.Create());
+        root.Subcommands.Add(ReportCommand.Create());
+        root.Subcommands.Add(GitHubCommand.Create());
         root.Subcommands.Add(BootChartCommand.Create());
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(CompletionCommand.Create());

@@ -39,6 +39,12 @@ internal sealed class Descriptor
         }
     }
 
+    /// <summary>Whether what was written last ended a line, or nothing was written.</summary>
+    public bool IsAtLineStart { get; private set; } = true;
+
+    /// <summary>Sends what is written here where <paramref name="other"/> goes, so that there is one order in both.</summary>
+    public void JoinTo(Descriptor other) => Native.Duplicate(other._number, _number);
+
     /// <summary>Keeps it to this process: what is started from now on inherits the null device in its place.</summary>
     public void Withdraw() => _number = Native.Withdraw(_number);
 
@@ -53,6 +59,8 @@ internal sealed class Descriptor
             switch (n)
             {
                 case >= 0:
+                    if (n > 0)
+                        IsAtLineStart = bytes[n - 1] == (byte)'\n';
                     bytes = bytes[n..];
                     break;
                 case -Native.EINTR:

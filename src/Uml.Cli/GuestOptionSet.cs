@@ -29,6 +29,7 @@ internal sealed class GuestOptionSet
     private readonly Option<bool> _virtualTime = new("--virtual-time") { Description = "Every wait in the guest is over at once, with its clock set forward. Needs a kernel with the profile timetravel" };
     private readonly Option<string?> _coverage = new("--coverage") { HelpName = "DIR", Description = "Where a kernel with the profile coverage leaves its counts (.gcda) when the guest ends" };
     private readonly Option<bool> _tty = new("--tty", "-t") { Description = "Run the command on a terminal. Ctrl-] three times within a second ends the guest" };
+    private readonly Option<bool> _offline = new("--offline") { Description = "Download nothing: the kernel is in the store, or the run fails" };
     private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Print the command line of the kernel and run nothing" };
     private readonly Option<bool> _verbose = new("--verbose", "-v") { Description = "Say more on standard error: kernel, confinement, timings, warnings" };
 
@@ -45,7 +46,7 @@ internal sealed class GuestOptionSet
     {
         foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _copiesOut, _environment, _workingDirectory, _user])
             command.Options.Add(option);
-        foreach (Option option in shell ? (Option[])[_bootTimeout, _append, _kernelLog, _json, _virtualTime, _coverage, _ptrace, _dryRun, _verbose] : [_timeout, _bootTimeout, _append, _kernelLog, _json, _noStdin, _tty, _virtualTime, _coverage, _ptrace, _dryRun, _verbose])
+        foreach (Option option in shell ? (Option[])[_bootTimeout, _append, _kernelLog, _json, _virtualTime, _coverage, _ptrace, _offline, _dryRun, _verbose] : [_timeout, _bootTimeout, _append, _kernelLog, _json, _noStdin, _tty, _virtualTime, _coverage, _ptrace, _offline, _dryRun, _verbose])
             command.Options.Add(option);
     }
 
@@ -59,7 +60,7 @@ internal sealed class GuestOptionSet
     /// <summary>Adds those options that describe a guest that is kept for many commands.</summary>
     public void AddKeptTo(Command command)
     {
-        foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _bootTimeout, _append, _kernelLog, _virtualTime, _coverage, _ptrace, _verbose])
+        foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _bootTimeout, _append, _kernelLog, _virtualTime, _coverage, _ptrace, _offline, _verbose])
             command.Options.Add(option);
     }
 
@@ -112,6 +113,7 @@ internal sealed class GuestOptionSet
             Terminal = tty,
             NoInput = !shell && result.GetValue(_noStdin),
             Banner = shell,
+            Offline = result.GetValue(_offline),
             DryRun = result.GetValue(_dryRun),
             Verbose = result.GetValue(_verbose),
         };

@@ -103,6 +103,9 @@ internal static unsafe partial class Native
         return copy;
     }
 
+    /// <summary>Makes a descriptor mean what another one means.</summary>
+    public static void Duplicate(int from, int to) => dup2(from, to);
+
     /// <summary>Keeps a descriptor out of programs that are started from now on.</summary>
     public static void CloseOnExec(int fd) => fcntl(fd, SetDescriptorFlags, 1);
 

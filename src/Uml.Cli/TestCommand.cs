@@ -32,9 +32,7 @@ internal sealed class TestCommand
     private readonly Option<string[]> _traits = Words("--filter-trait", "NAME=VALUE", "Traits to run. Repeatable");
     private readonly Option<string[]> _excludedTraits = Words("--filter-not-trait", "NAME=VALUE", "Traits to leave out. Repeatable");
     private readonly Option<bool> _list = new("--list-tests") { Description = "Name the tests and boot nothing" };
-    private readonly Option<string?> _trx = new("--report-trx") { HelpName = "FILE", Description = "Write what came of the tests of all kernels as TRX" };
-    private readonly Option<string?> _junit = new("--report-junit") { HelpName = "FILE", Description = "The same as JUnit XML" };
-    private readonly Option<string?> _ctrf = new("--report-ctrf") { HelpName = "FILE", Description = "The same as CTRF JSON" };
+    private readonly ReportOptionSet _reports = new();
     private readonly Option<string?> _results = new("--results-directory") { HelpName = "DIR", Description = "Keep what the guests left: attachments, output past the test framework, kernel logs" };
     private readonly Option<TimeSpan?> _timeout = new("--timeout") { HelpName = "TIME", Description = "How long the tests of an assembly may take on a kernel: 30s, 5m, 1h30m. Default: no limit", CustomParser = GuestOptionSet.ParseDuration };
     private readonly Option<bool> _stopOnFail = new("--stop-on-fail") { Description = "End everything at the first failure" };
@@ -64,7 +62,7 @@ internal sealed class TestCommand
         foreach (Option option in (Option[])[
             options._kernels, options._queries, options._classes, options._excludedClasses, options._methods, options._excludedMethods,
             options._namespaces, options._excludedNamespaces, options._traits, options._excludedTraits, options._list,
-            options._trx, options._junit, options._ctrf, options._results, options._timeout, options._stopOnFail, options._jobs,
+            .. options._reports.Options, options._results, options._timeout, options._stopOnFail, options._jobs,
             options._memory, options._cpus, options._environment, options._bootTimeout, options._append, options._ptrace, options._verbose])
         {
             command.Options.Add(option);
@@ -121,12 +119,7 @@ internal sealed class TestCommand
                 StopOnFail = result.GetValue(_stopOnFail),
                 ResultsDirectory = result.GetValue(_results),
             },
-            Reports =
-            [
-                .. new (TestReportFormat Format, Option<string?> Option)[] { (TestReportFormat.Trx, _trx), (TestReportFormat.JUnit, _junit), (TestReportFormat.Ctrf, _ctrf) }
-                    .Where(r => result.GetValue(r.Option) is not null)
-                    .Select(r => new TestReportRequest(r.Format, r.Option.Name, result.GetValue(r.Option)!)),
-            ],
+            Reports = _reports.Read(result),
             ListOnly = result.GetValue(_list),
             Verbose = result.GetValue(_verbose),
         };

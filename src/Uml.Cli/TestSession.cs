@@ -51,10 +51,7 @@ internal static class TestSession
 
     private static async Task<int> RunTestsAsync(TestRequest request, CancellationToken cancellationToken)
     {
-        // A run is not spent on a report that cannot be written.
-        foreach (TestReportRequest report in request.Reports)
-            await OutputFile.Create(report.Path, report.Option).DisposeAsync();
-
+        ReportRequest.Prepare(request.Reports);
         var clock = Stopwatch.StartNew();
         ImmutableArray<GuestTestRun> runs;
         using (var download = new ProgressLine(TimeSpan.FromSeconds(1)))
@@ -70,7 +67,7 @@ internal static class TestSession
         int width = Descriptor.Output.IsTerminal ? Native.SizeOf(1)?.Columns ?? DefaultWidth : DefaultWidth;
         Descriptor.Output.Write("\n" + TestTable.Format(runs, width));
         Summarize(runs, clock.Elapsed);
-        bool written = WriteReports(request.Reports, runs);
+        bool written = ReportRequest.WriteAll(request.Reports, TestReport.Of(runs));
         return !runs.All(r => r.Succeeded) ? TestFailed : written ? 0 : ExitStatus.NotProvided;
     }
 
@@ -84,24 +81,5 @@ internal static class TestSession
             Count(TestOutcome.NotRun) is > 0 and var notRun ? $", {notRun} not run" : "",
             errors > 0 ? $", {errors} {(errors == 1 ? "error" : "errors")}" : "");
         Descriptor.Output.WriteLine($"\n{verdict}: {Count(TestOutcome.Passed)} passed, {Count(TestOutcome.Failed)} failed{others} in {Duration.Format(TimeSpan.FromMilliseconds(Math.Round(time.TotalMilliseconds / 100) * 100))}");
-    }
-
-    private static bool WriteReports(ImmutableArray<TestReportRequest> reports, ImmutableArray<GuestTestRun> runs)
-    {
-        bool written = true;
-        foreach (TestReportRequest report in reports)
-        {
-            try
-            {
-                TestReport.Write(report.Format, report.Path, runs);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                Message.Error($"the file \"{report.Path}\" of {report.Option} cannot be written: {e.Message}");
-                written = false;
-            }
-        }
-
-        return written;
     }
 }

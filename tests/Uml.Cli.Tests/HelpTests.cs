@@ -17,6 +17,9 @@ public sealed class HelpTests
     public void Help_of_kernel_build() => Verify(HelpText.Of(Find("kernel").Subcommands.Single(c => c.Name == "build")), nameof(Help_of_kernel_build));
 
     [Fact]
+    public void Help_of_report_diff() => Verify(HelpText.Of(Find("report").Subcommands.Single(c => c.Name == "diff")), nameof(Help_of_report_diff));
+
+    [Fact]
     public void The_exit_statuses_stand_in_the_help()
     {
         Assert.Contains(ExitStatus.Table, HelpText.Of(Find("run")), StringComparison.Ordinal);

@@ -150,7 +150,7 @@ public sealed class KeptGuestTests : ToolTests
     public async Task A_guest_that_panicked_says_so_until_it_is_started_anew()
     {
         await StartAsync();
-        Run panic = await RunAsync("guest", "exec", "default", "sh", "-c", "echo before; echo c > /proc/sysrq-trigger; sleep 60");
+        Run panic = await RunAsync("guest", "exec", "default", "sh", "-c", "echo before; sleep 1; echo c > /proc/sysrq-trigger; sleep 60");
         Assert.True(panic.ExitCode == 123, panic.ToString());
         Assert.Equal("before\n", panic.Output);
         Assert.Contains("sysrq triggered crash", panic.Error, StringComparison.Ordinal);

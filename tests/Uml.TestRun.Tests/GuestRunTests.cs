@@ -58,9 +58,9 @@ public sealed class GuestRunTests : IDisposable
         string trx = Path.Combine(_scratch.FullName, "r.trx");
         string junit = Path.Combine(_scratch.FullName, "r.xml");
         string ctrf = Path.Combine(_scratch.FullName, "r.json");
-        TestReport.Write(TestReportFormat.Trx, trx, runs);
-        TestReport.Write(TestReportFormat.JUnit, junit, runs);
-        TestReport.Write(TestReportFormat.Ctrf, ctrf, runs);
+        TestReport.Write(ReportFormat.Trx, trx, runs);
+        TestReport.Write(ReportFormat.JUnit, junit, runs);
+        TestReport.Write(ReportFormat.Ctrf, ctrf, runs);
         Assert.All([Reports.ReadTrx(trx), Reports.ReadJUnit(junit), Reports.ReadCtrf(ctrf)], r =>
         {
             Assert.Equal(runs.Sum(x => x.Count(TestOutcome.Failed)), r.Failed);

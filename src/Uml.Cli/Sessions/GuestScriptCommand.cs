@@ -15,10 +15,12 @@ internal static class GuestScriptCommand
     {
         var options = new GuestExecOptions();
         var name = new Option<string?>("--name") { HelpName = "NAME", Description = $"The guest. Default: ${GuestVariable}, else {SessionDirectory.DefaultName}" };
+        var fence = new Option<bool>("--fence") { Description = "Keep GitHub's runner from taking lines of the guest for commands" };
         var words = new Argument<string[]>("SCRIPT") { Arity = ArgumentArity.ZeroOrMore, Description = "A file of the host with commands of bash" };
         var command = new Command("sh", "Run a script in a guest that was started before, for \"shell:\" of a workflow");
         command.Arguments.Add(words);
         command.Options.Add(name);
+        command.Options.Add(fence);
         options.AddTo(command);
         command.SetAction((result, _) =>
         {
@@ -30,7 +32,7 @@ internal static class GuestScriptCommand
             string guest = result.GetValue(name) ?? (Environment.GetEnvironmentVariable(GuestVariable) is { Length: > 0 } variable ? variable : SessionDirectory.DefaultName);
             if (SessionDirectory.ProblemWith(guest) is { } problem)
                 throw new ArgumentException(problem);
-            return SessionExec.RunAsync(options.Read(result, SessionDirectory.Of(guest), [.. Shell]) with { Script = path });
+            return SessionExec.RunAsync(options.Read(result, SessionDirectory.Of(guest), [.. Shell]) with { Script = path, Fence = result.GetValue(fence) });
         });
         HelpText.Describe(command, "uml guest sh [options] SCRIPT", ExitStatus.Table, """
             The script runs as GitHub's "shell: bash" does: bash --noprofile --norc -eo pipefail.

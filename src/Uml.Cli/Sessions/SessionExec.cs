@@ -25,12 +25,19 @@ internal sealed class SessionExec : IDisposable
         public bool NoInput { get; init; }
 
         public bool Terminal { get; init; }
+
+        /// <summary>What the command writes goes to standard output, all of it, in a fence that keeps GitHub's runner from obeying it.</summary>
+        public bool Fence { get; init; }
     }
 
     /// <summary>Runs it and returns the exit status.</summary>
     public static async Task<int> RunAsync(Options options)
     {
         using var session = new SessionExec();
+        // The runner reads two streams in an order of its own; the fence needs one.
+        if (options.Fence)
+            Descriptor.Error.JoinTo(Descriptor.Output);
+        using OutputFence? fence = options.Fence ? new OutputFence(Descriptor.Output) : null;
         Outcome outcome;
         try
         {
