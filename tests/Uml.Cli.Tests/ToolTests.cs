@@ -95,7 +95,8 @@ public abstract partial class ToolTests : IAsyncLifetime
         Assert.Equal(0, Kill(process.Id, signal));
     }
 
-    private Process StartProgram(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment)
+    /// <summary>Starts a program in the test's directory, or another, with the tool in the search path.</summary>
+    internal Process StartProgram(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment, string? directory = null)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -103,7 +104,7 @@ public abstract partial class ToolTests : IAsyncLifetime
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
-            WorkingDirectory = Directory,
+            WorkingDirectory = directory ?? Directory,
         };
         start.Environment["UML_TMPDIR"] = _memory;
         start.Environment["XDG_STATE_HOME"] = this["state"];
