@@ -38,7 +38,7 @@ internal static class ActionStart
         return 0;
     }
 
-    private static IEnumerable<string> RunnerDirectories(string workspace) =>
+    private static List<string> RunnerDirectories(string workspace) =>
         ((string?[])[Environment.GetEnvironmentVariable("RUNNER_TEMP"), Path.GetDirectoryName(Environment.GetEnvironmentVariable("GITHUB_OUTPUT"))])
         .OfType<string>()
         .Where(d => Path.IsPathRooted(d) && Directory.Exists(d))
