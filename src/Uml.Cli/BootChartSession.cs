@@ -138,7 +138,7 @@ internal sealed class BootChartSession : IDisposable
         trace.Mark(BootMoment.CommandSent);
         GuestProcess process = await guest.StartProcessAsync(new ExecOptions(_request.Command) { User = _request.User, Timeout = _request.Timeout }, _signals.Stopped);
         trace.Mark(BootMoment.CommandStarted);
-        _signals.ForwardTo(process);
+        _signals.ForwardTo(new OwnCommandProcess(process));
         try
         {
             var error = new MemoryStream();

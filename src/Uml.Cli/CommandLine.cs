@@ -66,7 +66,9 @@ internal static class CommandLine
         root.Subcommands.Add(KselftestCommand.Create());
         root.Subcommands.Add(KmodCommand.Create());
         root.Subcommands.Add(KernelCommand.Create());
+        root.Subcommands.Add(GuestCommand.Create());
         root.Subcommands.Add(ReportCommand.Create());
+        root.Subcommands.Add(GitHubCommand.Create());
         root.Subcommands.Add(BootChartCommand.Create());
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(CompletionCommand.Create());
@@ -106,7 +108,7 @@ internal static class CommandLine
             {
                 if (command.Subcommands.Count > 0)
                     throw new ArgumentException($"there is no command \"{word}\": see \"uml {string.Join("", arguments.Take(start).Select(a => a + " "))}--help\"");
-                if (command.Name is "run" or "shell" or "testhost" or "boot-chart")
+                if (command.Name is "run" or "shell" or "testhost" or "boot-chart" || command.Name is "exec" or "sh" && command.Parents.Any(p => p.Name == "guest"))
                     return [.. arguments.Take(i), "--", .. arguments.Skip(i)];
                 continue;
             }

@@ -1,7 +1,7 @@
 namespace Uml.CI.Cli;
 
 /// <summary>Joins the command's standard streams to this process's. Each direction has a thread: reads and writes here may block for hours.</summary>
-internal sealed class CommandStreams(GuestProcess process, ForwardedSignals signals, bool raw)
+internal sealed class CommandStreams(ICommandProcess process, ForwardedSignals signals, bool raw)
 {
     private const int BufferSize = 128 * 1024;
     private const int BrokenPipe = 13, Kill = 9;

@@ -3,16 +3,25 @@ using System.Text;
 namespace Uml.CI.Cli;
 
 /// <summary>The tool's own standard descriptors, unbuffered: Console decodes, buffers and sets up the terminal, and costs time to load.</summary>
-internal sealed class Descriptor(int number)
+internal sealed class Descriptor
 {
+    private volatile int _number;
+
+    private Descriptor(int number)
+    {
+        _number = number;
+        IsTerminal = Native.IsTerminal(number);
+        IsOpen = Native.IsInherited(number);
+    }
+
     public static readonly Descriptor Input = new(0);
     public static readonly Descriptor Output = new(1);
     public static readonly Descriptor Error = new(2);
 
-    public bool IsTerminal { get; } = Native.IsTerminal(number);
+    public bool IsTerminal { get; }
 
     /// <summary>Whether it was open when this program started. Else one of the runtime's own files has its number, and not even that is ours to use.</summary>
-    public bool IsOpen { get; } = Native.IsInherited(number);
+    public bool IsOpen { get; }
 
     /// <summary>Whether it is open on something that has content: not closed, not the null device.</summary>
     public bool HasContent
@@ -21,7 +30,7 @@ internal sealed class Descriptor(int number)
         {
             try
             {
-                return IsOpen && new FileInfo($"/proc/self/fd/{number}").LinkTarget is not (null or "/dev/null");
+                return IsOpen && new FileInfo($"/proc/self/fd/{_number}").LinkTarget is not (null or "/dev/null");
             }
             catch (IOException)
             {
@@ -30,6 +39,15 @@ internal sealed class Descriptor(int number)
         }
     }
 
+    /// <summary>Whether what was written last ended a line, or nothing was written.</summary>
+    public bool IsAtLineStart { get; private set; } = true;
+
+    /// <summary>Sends what is written here where <paramref name="other"/> goes, so that there is one order in both.</summary>
+    public void JoinTo(Descriptor other) => Native.Duplicate(other._number, _number);
+
+    /// <summary>Keeps it to this process: what is started from now on inherits the null device in its place.</summary>
+    public void Withdraw() => _number = Native.Withdraw(_number);
+
     /// <summary>Writes all of it; 0, or the number of the error that stopped it.</summary>
     public int Write(ReadOnlySpan<byte> bytes)
     {
@@ -37,17 +55,19 @@ internal sealed class Descriptor(int number)
             return Native.EBADF;
         while (!bytes.IsEmpty)
         {
-            int n = Native.Write(number, bytes);
+            int n = Native.Write(_number, bytes);
             switch (n)
             {
                 case >= 0:
+                    if (n > 0)
+                        IsAtLineStart = bytes[n - 1] == (byte)'\n';
                     bytes = bytes[n..];
                     break;
                 case -Native.EINTR:
                     break;
                 case -Native.EAGAIN:
                     // Somebody else made the open file non-blocking; it is shared.
-                    Native.Poll(number, Native.PollOut, -1);
+                    Native.Poll(_number, Native.PollOut, -1);
                     break;
                 default:
                     return -n;
@@ -68,9 +88,9 @@ internal sealed class Descriptor(int number)
     {
         while (true)
         {
-            int n = Native.Read(number, buffer);
+            int n = Native.Read(_number, buffer);
             if (n == -Native.EAGAIN)
-                Native.Poll(number, Native.PollIn, -1);
+                Native.Poll(_number, Native.PollIn, -1);
             else if (n != -Native.EINTR)
                 return n;
         }

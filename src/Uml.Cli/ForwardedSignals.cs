@@ -8,7 +8,7 @@ internal sealed class ForwardedSignals : IDisposable
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly List<PosixSignalRegistration> _registrations = [];
-    private GuestProcess? _process;
+    private ICommandProcess? _process;
     private bool _forwarded;
 
     public ForwardedSignals()
@@ -24,7 +24,7 @@ internal sealed class ForwardedSignals : IDisposable
     public int Last { get; private set; }
 
     /// <summary>From now on signals go to the command; null: to nobody.</summary>
-    public void ForwardTo(GuestProcess? process)
+    public void ForwardTo(ICommandProcess? process)
     {
         lock (_lock)
             _process = process;

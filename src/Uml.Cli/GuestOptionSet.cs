@@ -31,6 +31,7 @@ internal sealed class GuestOptionSet
     private readonly Option<bool> _tty = new("--tty", "-t") { Description = "Run the command on a terminal. Ctrl-] three times within a second ends the guest" };
     private readonly Option<bool> _failOnComplaint = new("--fail-on-complaint") { Description = "Fail when the guest's kernel complained (WARNING, BUG, KASAN, lockdep and the like) or was tainted, whatever the command says" };
     private readonly Option<string[]> _allow = new("--allow") { HelpName = "FILE", Description = "The same, but for complaints that a list allows, each with a reason and an end (docs/kunit.md). Repeatable" };
+    private readonly Option<bool> _offline = new("--offline") { Description = "Download nothing: the kernel is in the store, or the run fails" };
     private readonly Option<bool> _dryRun = new("--dry-run") { Description = "Print the command line of the kernel and run nothing" };
     private readonly Option<bool> _verbose = new("--verbose", "-v") { Description = "Say more on standard error: kernel, confinement, timings, warnings" };
 
@@ -47,7 +48,7 @@ internal sealed class GuestOptionSet
     {
         foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _copiesOut, _environment, _workingDirectory, _user])
             command.Options.Add(option);
-        foreach (Option option in shell ? (Option[])[_bootTimeout, _append, _kernelLog, _json, _virtualTime, _coverage, _ptrace, _dryRun, _verbose] : [_timeout, _bootTimeout, _append, _kernelLog, _json, _failOnComplaint, _allow, _noStdin, _tty, _virtualTime, _coverage, _ptrace, _dryRun, _verbose])
+        foreach (Option option in shell ? (Option[])[_bootTimeout, _append, _kernelLog, _json, _virtualTime, _coverage, _ptrace, _offline, _dryRun, _verbose] : [_timeout, _bootTimeout, _append, _kernelLog, _json, _failOnComplaint, _allow, _noStdin, _tty, _virtualTime, _coverage, _ptrace, _offline, _dryRun, _verbose])
             command.Options.Add(option);
     }
 
@@ -55,6 +56,13 @@ internal sealed class GuestOptionSet
     public void AddBootTo(Command command)
     {
         foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _user, _timeout, _bootTimeout, _append, _ptrace])
+            command.Options.Add(option);
+    }
+
+    /// <summary>Adds those options that describe a guest that is kept for many commands.</summary>
+    public void AddKeptTo(Command command)
+    {
+        foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _bootTimeout, _append, _kernelLog, _virtualTime, _coverage, _ptrace, _offline, _verbose])
             command.Options.Add(option);
     }
 
@@ -108,6 +116,7 @@ internal sealed class GuestOptionSet
             NoInput = !shell && result.GetValue(_noStdin),
             Banner = shell,
             Gate = !shell && (result.GetValue(_failOnComplaint) || result.GetValue(_allow) is { Length: > 0 }) ? ComplaintGate.Open(result.GetValue(_allow) ?? []) : null,
+            Offline = result.GetValue(_offline),
             DryRun = result.GetValue(_dryRun),
             Verbose = result.GetValue(_verbose),
         };

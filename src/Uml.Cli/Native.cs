@@ -8,7 +8,7 @@ internal static unsafe partial class Native
     public const int EINTR = 4, EIO = 5, EBADF = 9, EAGAIN = 11, EPIPE = 32;
     public const short PollIn = 1, PollOut = 4;
     private const nuint TIOCGWINSZ = 0x5413;
-    private const int GetDescriptorFlags = 1;
+    private const int GetDescriptorFlags = 1, SetDescriptorFlags = 2;
     private const int TCSADRAIN = 1, TCSANOW = 0;
 
     // struct termios of glibc and musl on x86-64 has 60 bytes.
@@ -89,11 +89,45 @@ internal static unsafe partial class Native
             tcsetattr(fd, TCSANOW, p);
     }
 
+    /// <summary>Makes this process the leader of a session of its own, without a terminal.</summary>
+    public static void LeaveSession() => setsid();
+
+    /// <summary>Moves a descriptor to a number that programs do not inherit, and puts the null device in its place; the new number.</summary>
+    public static int Withdraw(int fd)
+    {
+        const int ReadWrite = 2, DuplicateCloseOnExec = 1030, FirstNumber = 3;
+        int copy = fcntl(fd, DuplicateCloseOnExec, FirstNumber);
+        int nothing = open("/dev/null", ReadWrite);
+        dup2(nothing, fd);
+        close(nothing);
+        return copy;
+    }
+
+    /// <summary>Makes a descriptor mean what another one means.</summary>
+    public static void Duplicate(int from, int to) => dup2(from, to);
+
+    /// <summary>Keeps a descriptor out of programs that are started from now on.</summary>
+    public static void CloseOnExec(int fd) => fcntl(fd, SetDescriptorFlags, 1);
+
+    /// <summary>Opens a directory as a place only; the descriptor, or -1.</summary>
+    public static int OpenDirectory(string path) => open(path, 0x200000 /* O_PATH */ | 0x10000 /* O_DIRECTORY */ | 0x80000 /* O_CLOEXEC */);
+
+    public static void Close(int fd) => close(fd);
+
+    /// <summary>Sends a signal to a process; whether there was one to send it to.</summary>
+    public static bool Kill(int process, int signal) => kill(process, signal) == 0;
+
     public static string Describe(int error) => Marshal.GetPInvokeErrorMessage(error);
 
     [LibraryImport("libc", SetLastError = true)] private static partial nint read(int fd, byte* buffer, nuint count);
     [LibraryImport("libc", SetLastError = true)] private static partial nint write(int fd, byte* buffer, nuint count);
     [LibraryImport("libc")] private static partial int fcntl(int fd, int command);
+    [LibraryImport("libc")] private static partial int fcntl(int fd, int command, nint argument);
+    [LibraryImport("libc")] private static partial int setsid();
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int open(string path, int flags);
+    [LibraryImport("libc")] private static partial int dup2(int from, int to);
+    [LibraryImport("libc")] private static partial int close(int fd);
+    [LibraryImport("libc")] private static partial int kill(int process, int signal);
     [LibraryImport("libc")] private static partial int poll(PollDescriptor* descriptors, nuint count, int timeout);
     [LibraryImport("libc")] private static partial int isatty(int fd);
     [LibraryImport("libc")] private static partial int tcgetpgrp(int fd);

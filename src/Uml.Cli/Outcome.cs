@@ -20,6 +20,18 @@ internal sealed record Outcome(string Name, int ExitStatus)
     /// <summary>Whether files can still be had from the guest.</summary>
     public bool GuestAnswers { get; init; } = true;
 
+    /// <summary>Says on standard error what went wrong, if anything of ours did.</summary>
+    public void Print()
+    {
+        if (Error is null)
+            return;
+        Message.Error(Error);
+        if (Detail.TrimEnd() is { Length: > 0 } detail)
+            Descriptor.Error.WriteLine(detail);
+        if (KernelLogFile is { } file)
+            Message.Note($"whole kernel log: {file}");
+    }
+
     /// <summary>The end of a command.</summary>
     public static Outcome Of(GuestExit exit) =>
         new(exit.Signal is null ? "exited" : "signaled", exit.ExitCode) { Signal = exit.Signal };

@@ -31,7 +31,7 @@ internal sealed class RawTerminal : IDisposable
     public static RawTerminal? Enter() => Native.Settings(Input) is { } settings ? new RawTerminal(settings) : null;
 
     /// <summary>Hands every change of the terminal's size on.</summary>
-    public static IDisposable FollowSize(GuestProcess process) =>
+    public static IDisposable FollowSize(ICommandProcess process) =>
         PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => process.Resize(Size));
 
     /// <inheritdoc/>

@@ -115,10 +115,11 @@ internal sealed class RunSession : IDisposable
         _ = _testPlatform?.Lost.ContinueWith(_ => _signals.Stop(), TaskScheduler.Default);
         long start = Stopwatch.GetTimestamp();
         GuestProcess process = await guest.StartProcessAsync(options, _signals.Stopped);
-        _signals.ForwardTo(process);
+        var command = new OwnCommandProcess(process);
+        _signals.ForwardTo(command);
         using RawTerminal? terminal = _request.Terminal && input ? RawTerminal.Enter() : null;
-        using IDisposable? size = _request.Terminal ? RawTerminal.FollowSize(process) : null;
-        var streams = new CommandStreams(process, _signals, terminal is not null);
+        using IDisposable? size = _request.Terminal ? RawTerminal.FollowSize(command) : null;
+        var streams = new CommandStreams(command, _signals, terminal is not null);
         Task output = streams.Start(input);
         try
         {
@@ -230,14 +231,7 @@ internal sealed class RunSession : IDisposable
 
     private void Explain(Outcome outcome)
     {
-        if (outcome.Error is { } error)
-        {
-            Message.Error(error);
-            if (outcome.Detail.TrimEnd() is { Length: > 0 } detail)
-                Descriptor.Error.WriteLine(detail);
-            if (outcome.KernelLogFile is { } file)
-                Message.Note($"whole kernel log: {file}");
-        }
+        outcome.Print();
 
         foreach (string problem in _verdict?.Problems ?? [])
             Message.Error(TestStyle.Safe(problem));
@@ -260,7 +254,8 @@ internal sealed class RunSession : IDisposable
             Message.Note($"{outcome.Name}, status {outcome.ExitStatus}; command {Duration.Format(_command)}, shutdown {Duration.Format(_shutdown)}, all {Duration.Format(_clock.Elapsed)}");
     }
 
-    private static void Introduce(Guest guest)
+    /// <summary>Says what runs, and where the time went until it did.</summary>
+    public static void Introduce(Guest guest)
     {
         BootTimings times = guest.Timings;
         Message.Note($"Linux {guest.Release} ({guest.Kernel.Reference}), {guest.Kernel.ExecutablePath}");

@@ -6,7 +6,7 @@ namespace Uml.CI.Cli.Tests;
 /// <summary>Runs what docs/cli.md, docs/kernels.md and docs/reports.md show: in "console" blocks, lines that begin with "$ " are commands, the others what they print.</summary>
 public sealed partial class DocumentTests : ToolTests
 {
-    private static readonly string[] s_documents = ["cli.md", "kernels.md", "reports.md"];
+    private static readonly string[] s_documents = ["cli.md", "kernels.md", "reports.md", "github.md"];
 
     public static IEnumerable<TheoryDataRow<string, string>> Blocks() => s_documents.SelectMany(Blocks);
 

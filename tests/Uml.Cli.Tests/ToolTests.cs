@@ -26,6 +26,9 @@ public abstract partial class ToolTests : IAsyncLifetime
     /// <summary>The test's own directory, with a name that asks for quoting.</summary>
     protected string Directory { get; } = Path.Combine(Path.GetTempPath(), $"uml cli ü {Guid.NewGuid():N}");
 
+    /// <summary>Where guests are kept.</summary>
+    protected string Runtime => System.IO.Directory.CreateDirectory(this["runtime"]).FullName;
+
     protected string this[string name] => Path.Combine(Directory, name);
 
     public ValueTask InitializeAsync()
@@ -92,7 +95,8 @@ public abstract partial class ToolTests : IAsyncLifetime
         Assert.Equal(0, Kill(process.Id, signal));
     }
 
-    private Process StartProgram(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment)
+    /// <summary>Starts a program in the test's directory, or another, with the tool in the search path.</summary>
+    internal Process StartProgram(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment, string? directory = null)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -100,10 +104,11 @@ public abstract partial class ToolTests : IAsyncLifetime
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
-            WorkingDirectory = Directory,
+            WorkingDirectory = directory ?? Directory,
         };
         start.Environment["UML_TMPDIR"] = _memory;
         start.Environment["XDG_STATE_HOME"] = this["state"];
+        start.Environment["XDG_RUNTIME_DIR"] = Runtime;
         start.Environment["PATH"] = $"{AppContext.BaseDirectory}:{Environment.GetEnvironmentVariable("PATH")}";
         start.Environment.Remove("UML_KERNEL");
         foreach ((string name, string? value) in environment ?? new Dictionary<string, string?>())
@@ -116,7 +121,7 @@ public abstract partial class ToolTests : IAsyncLifetime
         return Process.Start(start)!;
     }
 
-    // The kernel names the directory in its environment, the supervisor works in it, and a guest's processes map the memory file in it.
+    // The process that keeps a guest has the tests' environment, the kernel names the directory in its own, the supervisor works in it, and a guest's processes map the memory file in it.
     private IEnumerable<string> Leftovers()
     {
         foreach (string entry in System.IO.Directory.EnumerateFileSystemEntries(_memory))
@@ -127,7 +132,7 @@ public abstract partial class ToolTests : IAsyncLifetime
             try
             {
                 bool ours = new FileInfo($"{process}/cwd").LinkTarget?.StartsWith(_memory, StringComparison.Ordinal) == true
-                    || File.ReadAllText($"{process}/environ").Contains($"TMPDIR={_memory}/", StringComparison.Ordinal)
+                    || File.ReadAllText($"{process}/environ").Split('\0').Any(v => v.StartsWith($"TMPDIR={_memory}/", StringComparison.Ordinal) || v == $"UML_TMPDIR={_memory}")
                     || File.ReadAllText($"{process}/maps").Contains(_memory, StringComparison.Ordinal);
                 if (ours)
                     command = File.ReadAllText($"{process}/cmdline").Replace('\0', ' ');

@@ -1,0 +1,80 @@
+using YamlDotNet.RepresentationModel;
+
+namespace Uml.CI.Cli.Tests;
+
+/// <summary>What of the action and the workflows can be seen to be wrong without a run.</summary>
+public sealed class WorkflowFileTests
+{
+    private static readonly string[] s_stepKeys = ["name", "id", "if", "uses", "with", "run", "shell", "env", "working-directory", "continue-on-error", "timeout-minutes"];
+    private static readonly string[] s_jobKeys = ["name", "strategy", "runs-on", "timeout-minutes", "env", "steps", "needs", "if", "environment", "permissions", "container"];
+    private static readonly string[] s_workflowKeys = ["name", "on", "permissions", "concurrency", "env", "jobs"];
+
+    public static IEnumerable<TheoryDataRow<string>> Workflows() =>
+        ((string[])[".github/workflows", "samples/workflows"]).SelectMany(d => Directory.EnumerateFiles(Path.Combine(WorkflowRunner.Repository, d), "*.yml").Select(f => new TheoryDataRow<string>($"{d}/{Path.GetFileName(f)}")));
+
+    [Theory]
+    [MemberData(nameof(Workflows))]
+    public void A_workflow_has_the_form_of_one(string file)
+    {
+        YamlMappingNode workflow = WorkflowRunner.Load(file);
+        AssertKeys(workflow, s_workflowKeys, file);
+        Assert.All(["name", "on", "permissions", "jobs"], key => Assert.True(workflow.Children.ContainsKey(key), $"{file} has no {key}"));
+        foreach ((YamlNode name, YamlNode node) in (YamlMappingNode)workflow["jobs"])
+        {
+            var job = (YamlMappingNode)node;
+            AssertKeys(job, s_jobKeys, $"{file}, {name}");
+            Assert.True(job.Children.ContainsKey("timeout-minutes"), $"{file}: the job {name} may run for six hours");
+            AssertSteps((YamlSequenceNode)job["steps"], $"{file}, {name}", composite: false);
+        }
+    }
+
+    [Fact]
+    public void The_action_has_the_form_of_one()
+    {
+        YamlMappingNode action = WorkflowRunner.Load("action.yml");
+        AssertKeys(action, ["name", "description", "author", "branding", "inputs", "outputs", "runs"], "action.yml");
+        foreach ((YamlNode name, YamlNode input) in (YamlMappingNode)action["inputs"])
+            AssertKeys((YamlMappingNode)input, ["description", "default", "required"], name.ToString());
+        Assert.All((YamlMappingNode)action["outputs"], o => AssertKeys((YamlMappingNode)o.Value, ["description", "value"], o.Key.ToString()));
+        var runs = (YamlMappingNode)action["runs"];
+        Assert.Equal("composite", runs["using"].ToString());
+        AssertSteps((YamlSequenceNode)runs["steps"], "action.yml", composite: true);
+    }
+
+    [Fact]
+    public void Every_input_is_used_and_documented()
+    {
+        string text = File.ReadAllText(Path.Combine(WorkflowRunner.Repository, "action.yml"));
+        string document = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "github.md"));
+        foreach (string input in ((YamlMappingNode)WorkflowRunner.Load("action.yml")["inputs"]).Children.Keys.Select(k => k.ToString()))
+        {
+            Assert.Contains($"inputs.{input} ", text, StringComparison.Ordinal);
+            Assert.Contains($"| `{input}` |", document, StringComparison.Ordinal);
+        }
+
+        foreach (string output in ((YamlMappingNode)WorkflowRunner.Load("action.yml")["outputs"]).Children.Keys.Select(k => k.ToString()))
+            Assert.Contains($"| `{output}` |", document, StringComparison.Ordinal);
+    }
+
+    // A script that holds an expression is a script that somebody else can write a part of.
+    private static void AssertSteps(YamlSequenceNode steps, string where, bool composite)
+    {
+        var ids = new HashSet<string>(StringComparer.Ordinal);
+        foreach (YamlMappingNode step in steps.Cast<YamlMappingNode>())
+        {
+            string name = $"{where}, {step}";
+            AssertKeys(step, s_stepKeys, name);
+            bool run = step.Children.ContainsKey("run");
+            Assert.True(run != step.Children.ContainsKey("uses"), name);
+            Assert.True(!run || !composite || step.Children.ContainsKey("shell"), name + ": a composite action names the shell");
+            Assert.True(!step.Children.ContainsKey("with") || !run, name);
+            if (step.Children.TryGetValue("id", out YamlNode? id))
+                Assert.True(ids.Add(id.ToString()), name);
+            if (run && !where.StartsWith(".github/workflows/kernels.yml", StringComparison.Ordinal))
+                Assert.DoesNotContain("${{", step["run"].ToString(), StringComparison.Ordinal);
+        }
+    }
+
+    private static void AssertKeys(YamlMappingNode node, string[] known, string where) =>
+        Assert.All(node.Children.Keys, k => Assert.True(known.Contains(k.ToString(), StringComparer.Ordinal), $"{where}: {k}"));
+}
