@@ -102,14 +102,15 @@ internal static class KmodSession
 
     private static string PlaceOf(KernelModule module) => $"{Place}/{module.Name}.ko";
 
-    private static async Task<int> RunCommandAsync(Guest guest, ImmutableArray<string> command, TimeSpan? timeout, ForwardedSignals signals)
+    private static async Task<int> RunCommandAsync(Guest guest, ImmutableArray<string> arguments, TimeSpan? timeout, ForwardedSignals signals)
     {
         bool input = Descriptor.Input.HasContent;
-        GuestProcess process = await guest.StartProcessAsync(new ExecOptions(command) { Timeout = timeout, RedirectStandardInput = input }, signals.Stopped);
-        signals.ForwardTo(process);
+        GuestProcess process = await guest.StartProcessAsync(new ExecOptions(arguments) { Timeout = timeout, RedirectStandardInput = input }, signals.Stopped);
+        var command = new OwnCommandProcess(process);
+        signals.ForwardTo(command);
         try
         {
-            Task output = new CommandStreams(process, signals, false).Start(input);
+            Task output = new CommandStreams(command, signals, false).Start(input);
             GuestExit exit = await process.WaitAsync(signals.Stopped);
             await output.WaitAsync(signals.Stopped);
             return exit.ExitCode;
