@@ -7,14 +7,14 @@ internal static partial class RunnerExpression
 {
     /// <summary>Replaces all of <c>${{ }}</c> in a text.</summary>
     public static string Expand(string text, Func<string, string> context, bool failed) =>
-        Braces().Replace(text, m => Evaluate(m.Groups[1].Value, context, failed));
+        Braces().Replace(text, m => Evaluate(m.Groups["text"].Value, context, failed));
 
     /// <summary>The value of a condition; without a status function, nothing runs after a failure.</summary>
     public static bool Condition(string? text, Func<string, string> context, bool failed)
     {
         if (text is null)
             return !failed;
-        text = Braces().Replace(text, m => m.Groups[1].Value);
+        text = Braces().Replace(text, m => m.Groups["text"].Value);
         bool status = text.Contains("always()", StringComparison.Ordinal) || text.Contains("cancelled()", StringComparison.Ordinal) || text.Contains("failure()", StringComparison.Ordinal);
         return (status || !failed) && Evaluate(text, context, failed) is not ("" or "false" or "0");
     }
@@ -27,7 +27,7 @@ internal static partial class RunnerExpression
         if (text.Split("&&") is { Length: > 1 } parts)
             return parts.Select(a => Evaluate(a, context, failed)).FirstOrDefault(v => v is "" or "false") ?? Evaluate(parts[^1], context, failed);
         if (Comparison().Match(text) is { Success: true } match)
-            return Evaluate(match.Groups[1].Value, context, failed).Equals(Evaluate(match.Groups[3].Value, context, failed), StringComparison.OrdinalIgnoreCase) == (match.Groups[2].Value == "==") ? "true" : "false";
+            return Evaluate(match.Groups["left"].Value, context, failed).Equals(Evaluate(match.Groups["right"].Value, context, failed), StringComparison.OrdinalIgnoreCase) == (match.Groups["operator"].Value == "==") ? "true" : "false";
         if (text.StartsWith('!'))
             return Evaluate(text[1..], context, failed) is "" or "false" ? "true" : "false";
         if (text.StartsWith('\''))
@@ -43,12 +43,12 @@ internal static partial class RunnerExpression
         };
     }
 
-    [GeneratedRegex(@"\$\{\{(.*?)\}\}", RegexOptions.CultureInvariant | RegexOptions.Singleline, 1000)]
+    [GeneratedRegex(@"\$\{\{(?<text>.*?)\}\}", RegexOptions.CultureInvariant | RegexOptions.Singleline, 1000)]
     private static partial Regex Braces();
 
-    [GeneratedRegex(@"^(.+?)\s*(==|!=)\s*(.+)$", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^(?<left>.+?)\s*(?<operator>==|!=)\s*(?<right>.+)$", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Comparison();
 
-    [GeneratedRegex(@"^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)+$", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+$", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Name();
 }

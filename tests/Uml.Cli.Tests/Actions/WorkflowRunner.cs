@@ -155,9 +155,9 @@ internal sealed class WorkflowRunner
         string commands = Directory.CreateDirectory(Path.Combine(Temporary, "_runner_file_commands")).FullName;
         string File(string name)
         {
-            string path = Path.Combine(commands, $"{name}_{number}");
-            System.IO.File.WriteAllText(path, "");
-            return path;
+            string file = Path.Combine(commands, $"{name}_{number}");
+            System.IO.File.WriteAllText(file, "");
+            return file;
         }
 
         foreach ((string name, string value) in _environment)
