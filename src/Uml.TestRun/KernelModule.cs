@@ -54,16 +54,21 @@ public sealed record KernelModule(string Path, string Name, string VersionMagic,
         }
     }
 
-    // Its section .modinfo is a run of NAME=VALUE texts, each with a NUL at its end and before it.
+    // Its section .modinfo is a run of NAME=VALUE texts, each with a NUL at its end.
     private static string? Field(byte[] file, string name)
     {
-        ReadOnlySpan<byte> key = Encoding.ASCII.GetBytes("\0" + name);
-        ReadOnlySpan<byte> rest = file;
-        int start = rest.IndexOf(key);
-        if (start < 0)
-            return null;
-        rest = rest[(start + key.Length)..];
-        int end = rest.IndexOf((byte)0);
-        return end < 0 ? null : Encoding.UTF8.GetString(rest[..end]);
+        ReadOnlySpan<byte> key = Encoding.ASCII.GetBytes(name);
+        for (int from = 0; file.AsSpan(from).IndexOf(key) is >= 0 and var offset; from += offset + 1)
+        {
+            // Not the end of another name, such as "filename=". Before the first of the section stands what is before the section.
+            int start = from + offset;
+            if (start > 0 && (char.IsAsciiLetterOrDigit((char)file[start - 1]) || file[start - 1] is (byte)'_' or (byte)'.'))
+                continue;
+            ReadOnlySpan<byte> rest = file.AsSpan(start + key.Length);
+            int end = rest.IndexOf((byte)0);
+            return end < 0 ? null : Encoding.UTF8.GetString(rest[..end]);
+        }
+
+        return null;
     }
 }

@@ -16,6 +16,7 @@ internal sealed class TestTree : IKtapObserver, IDisposable
     private readonly Timer? _timer;
     private readonly long _begun = Stopwatch.GetTimestamp();
     private readonly HashSet<string> _headed = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _suites = new(StringComparer.Ordinal);
     private string _current = "";
     private int _ended;
     private int _bad;
@@ -39,6 +40,7 @@ internal sealed class TestTree : IKtapObserver, IDisposable
             if (name.Length == 0)
                 return;
             _current = Key(path, name);
+            _suites.Add(_current);
             if (_failedOnly || !_headed.Add(_current))
                 return;
             Print($"{Indent(path.Length)}{TestStyle.Safe(name)}{(plan is { } count && path.Length == 0 ? $" ({count} {(count == 1 ? "test" : "tests")})" : "")}\n");
@@ -58,11 +60,12 @@ internal sealed class TestTree : IKtapObserver, IDisposable
                     _bad++;
             }
 
-            if (_failedOnly && !test.Outcome.IsFailure() || !isLeaf && !test.Outcome.IsFailure())
+            if (_failedOnly && !test.Outcome.IsFailure())
                 return;
 
-            // A suite whose tests say it all needs no line of its own.
-            if (!isLeaf && test.Subtests.Any(t => t.Outcome.IsFailure()))
+            // A suite whose tests were shown and say it all needs no line of its own.
+            bool shown = !isLeaf && (_failedOnly ? _suites : _headed).Contains(Key(path, test.Name));
+            if (shown && (!test.Outcome.IsFailure() || test.Subtests.Any(t => t.Outcome.IsFailure())))
                 return;
             Show(path, test);
         }

@@ -297,6 +297,13 @@ public sealed class KunitRun
             })];
             KtapTest? printed = _suites.GetValueOrDefault(group.Key);
 
+            // The kernel lists the tests of a suite that it then skips as a whole.
+            if (printed is { Outcome: KtapOutcome.Skipped, Subtests.IsEmpty: true } && !group.Any(_done.ContainsKey))
+            {
+                suites.Add(printed);
+                continue;
+            }
+
             // A suite can fail although its tests did not, such as in its exit function.
             bool failed = printed is { IsOk: false, Line: > 0 } && !printed.Subtests.Any(t => t.Outcome.IsFailure());
             bool crashed = printed is { Outcome: KtapOutcome.Crashed or KtapOutcome.TimedOut, Line: 0 } && !tests.Any(t => t.Outcome.IsFailure());
