@@ -202,8 +202,8 @@ public sealed class KeptGuestTests : ToolTests
     [Fact]
     public async Task A_guest_in_use_is_not_idle()
     {
-        await StartAsync("--idle-timeout", "1s");
-        Run run = await RunAsync("guest", "exec", "default", "sh", "-c", "sleep 3; echo still here");
+        await StartAsync("--idle-timeout", "8s");
+        Run run = await RunAsync("guest", "exec", "default", "sh", "-c", "sleep 12; echo still here");
         Assert.Equal("still here\n", run.Output);
         await RunAsync("guest", "stop", "default");
     }

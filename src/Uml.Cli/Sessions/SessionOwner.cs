@@ -64,6 +64,7 @@ internal sealed class SessionOwner : IDisposable
         SessionEnd? end = null;
         try
         {
+            bool unasked = false;
             Guest guest;
             try
             {
@@ -81,7 +82,7 @@ internal sealed class SessionOwner : IDisposable
                 if (!Announce(guest))
                     return ExitStatus.NotProvided;
                 Task accepting = AcceptAsync(listener, guest);
-                end = await WaitAsync(guest);
+                (unasked, end) = await WaitAsync(guest);
                 // Nobody is served any more: whoever comes now finds the directory, and there the reason.
                 listener.Dispose();
                 await accepting;
@@ -92,6 +93,9 @@ internal sealed class SessionOwner : IDisposable
                 await guest.DisposeAsync();
             }
 
+            // Only now has all of the kernel's log been read.
+            if (unasked)
+                end ??= EndOf(guest);
             return 0;
         }
         finally
@@ -150,8 +154,8 @@ internal sealed class SessionOwner : IDisposable
         }
     }
 
-    /// <summary>Waits for the guest's end or a reason for it; null when somebody asked for it.</summary>
-    private async Task<SessionEnd?> WaitAsync(Guest guest)
+    /// <summary>Waits for the guest's end or a reason for it: whether nobody asked for it, and why it is, unless the guest has ended by itself.</summary>
+    private async Task<(bool Unasked, SessionEnd? End)> WaitAsync(Guest guest)
     {
         Task exit = guest.WaitForExitAsync();
         var age = System.Diagnostics.Stopwatch.StartNew();
@@ -160,9 +164,9 @@ internal sealed class SessionOwner : IDisposable
             TimeSpan idle = _request.IdleTimeout - _commands.IdleFor;
             TimeSpan left = _request.Lifetime - age.Elapsed;
             if (left <= TimeSpan.Zero)
-                return new SessionEnd("lifetime", $"it had been kept for {Duration.Format(_request.Lifetime)} (--lifetime)");
+                return (true, new SessionEnd("lifetime", $"it had been kept for {Duration.Format(_request.Lifetime)} (--lifetime)"));
             if (idle <= TimeSpan.Zero)
-                return new SessionEnd("idle", $"no command had run in it for {Duration.Format(_request.IdleTimeout)} (--idle-timeout)");
+                return (true, new SessionEnd("idle", $"no command had run in it for {Duration.Format(_request.IdleTimeout)} (--idle-timeout)"));
             try
             {
                 await exit.WaitAsync(left < idle ? left : idle, _stop.Token);
@@ -173,10 +177,10 @@ internal sealed class SessionOwner : IDisposable
             }
             catch (OperationCanceledException)
             {
-                return null;
+                return (false, null);
             }
 
-            return EndOf(guest);
+            return (true, null);
         }
     }
 
