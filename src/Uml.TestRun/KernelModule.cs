@@ -30,7 +30,7 @@ public sealed record KernelModule(string Path, string Name, string VersionMagic,
 
         if (bytes.AsSpan().StartsWith((ReadOnlySpan<byte>)[0x1f, 0x8b]) || bytes.AsSpan().StartsWith((ReadOnlySpan<byte>)[0xfd, (byte)'7', (byte)'z', (byte)'X', (byte)'Z']) || bytes.AsSpan().StartsWith((ReadOnlySpan<byte>)[0x28, 0xb5, 0x2f, 0xfd]))
             throw new ArgumentException($"the module \"{path}\" is compressed: unpack it first (gunzip, unxz, unzstd)");
-        if (!bytes.AsSpan().StartsWith("\x7fELF"u8) || Field(bytes, "vermagic=") is not { } magic)
+        if (!bytes.AsSpan().StartsWith("\u007fELF"u8) || Field(bytes, "vermagic=") is not { } magic)
             throw new ArgumentException($"\"{path}\" is no kernel module (.ko): it does not say what kernel it was built for");
         string name = Field(bytes, "name=") ?? System.IO.Path.GetFileNameWithoutExtension(path);
         return new KernelModule(path, name.Replace('-', '_'), magic.TrimEnd(), [.. (Field(bytes, "depends=") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries)]);

@@ -53,10 +53,20 @@ internal sealed record KunitSelection(string Glob, ImmutableArray<KunitTestName>
     {
         if (exact || others.Length == 0 && names.Length == 1)
             return names.Select(n => (Escape(n), (string[])[n]));
-        return names.GroupBy(n => Beginning(n, others), StringComparer.Ordinal).Select(g => (g.Key, g.ToArray()));
+
+        // What another name goes on from has no beginning of its own; it must not share one that is longer than itself, either.
+        var whole = new List<string>();
+        while (names.Except(whole, StringComparer.Ordinal).FirstOrDefault(n => Beginning(n, [.. others, .. whole]) is null) is { } name)
+            whole.Add(name);
+        string[] apart = [.. others, .. whole];
+        return
+        [
+            .. whole.Select(n => (Escape(n), (string[])[n])),
+            .. names.Except(whole, StringComparer.Ordinal).GroupBy(n => Beginning(n, apart)!, StringComparer.Ordinal).Select(g => (g.Key, g.ToArray())),
+        ];
     }
 
-    private static string Beginning(string name, string[] others)
+    private static string? Beginning(string name, string[] others)
     {
         for (int length = 0; length < name.Length; length++)
         {
@@ -65,8 +75,7 @@ internal sealed record KunitSelection(string Glob, ImmutableArray<KunitTestName>
                 return Escape(beginning) + "*";
         }
 
-        // Another name goes on where this one ends.
-        return Escape(name);
+        return null;
     }
 
     // As the escaped pattern does.

@@ -53,12 +53,4 @@ public sealed class KunitRunTests
         Assert.False(result.IsSuccess);
         Assert.Equal(KunitBootEnd.TimedOut, Assert.Single(result.Boots).End);
     }
-
-    [Fact]
-    public async Task A_kernel_that_dies_before_its_tests_is_no_success()
-    {
-        KunitOptions options = Options;
-        KunitResult result = await KunitRun.RunAsync(options with { Guest = options.Guest with { KernelArguments = ["kunit.enable=0", "kunit_shutdown=never"] }, Timeout = TimeSpan.FromSeconds(20) }, cancellationToken: Cancel);
-        Assert.False(result.IsSuccess);
-    }
 }
