@@ -36,7 +36,7 @@ public sealed class KernelCommandTests : ToolTests
     {
         Assert.Equal(0, (await RunAsync("kernel", "pull", "debian:bookworm")).ExitCode);
         using JsonDocument list = JsonDocument.Parse((await RunAsync("kernel", "list", "--json")).OutputBytes);
-        string original = list.RootElement.EnumerateArray().Single(k => k.GetProperty("references")[0].GetString() == "debian:bookworm").GetProperty("directory").GetString()!;
+        string original = list.RootElement.EnumerateArray().Single(k => k.GetProperty("references").EnumerateArray().Any(r => r.GetString() == "debian:bookworm")).GetProperty("directory").GetString()!;
         string sum = Path.GetFileName(original);
         string directory = this[$"store/kernels/{sum}"];
         CopyTree(original, directory);

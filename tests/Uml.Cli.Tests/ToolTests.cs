@@ -27,7 +27,7 @@ public abstract partial class ToolTests : IAsyncLifetime
     protected string Directory { get; } = Path.Combine(Path.GetTempPath(), $"uml cli ü {Guid.NewGuid():N}");
 
     /// <summary>Where guests are kept.</summary>
-    protected string Runtime => System.IO.Directory.CreateDirectory(this["runtime"]).FullName;
+    protected string Runtime => System.IO.Directory.CreateDirectory(this[".runtime"]).FullName;
 
     protected string this[string name] => Path.Combine(Directory, name);
 

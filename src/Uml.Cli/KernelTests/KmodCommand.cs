@@ -10,10 +10,10 @@ internal sealed class KmodCommand
     private const string ExitStatuses = """
         Exit status:
           0-255  the command's own; 0 without a command when all went well
-          122    the command ended well, but the kernel complained, a module could not be unloaded or leaked memory
+          122    the command ended well, but the kernel complained, or a module stayed or leaked
           123    the guest's kernel panicked, or the guest was lost
           124    a deadline passed (--timeout, --boot-timeout)
-          125    a module could not be loaded, or is for another kernel; the guest could not be provided; bad usage
+          125    a module or the guest could not be loaded or provided; bad usage
           128+n  signal n ended the command
         """;
 
@@ -46,7 +46,7 @@ internal sealed class KmodCommand
             Examples:
               uml kmod -k ./linux mymod.ko
               uml kmod -k ./linux mymod.ko debug=1 -- ./test-mymod
-              uml kmod -k debian-source:7.3#debug,kunit,smp core.ko driver.ko -- sh -c 'cat /proc/mymod'
+              uml kmod -k debian-source:7.3#debug core.ko driver.ko -- sh -c 'cat /proc/mymod'
             """);
         return command;
     }
