@@ -123,7 +123,8 @@ internal sealed class KselftestCommand
             Errors = [.. run.Problems.Where(p => !p.StartsWith("the kernel complained: ", StringComparison.Ordinal)).Select(ReportError.Of)],
             Complaints = run.Complaints,
             KernelLog = string.Concat(run.KernelLog.Select(l => l + "\n")),
-        }]) with { ToolVersion = VersionText.Version });
+        }]) with
+        { ToolVersion = VersionText.Version });
         return !run.IsSuccess ? KernelTestSession.Failed : written ? 0 : ExitStatus.NotProvided;
     }, cancellationToken);
 

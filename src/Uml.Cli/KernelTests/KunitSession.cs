@@ -134,7 +134,8 @@ internal static class KunitSession
         Complaints = verdict?.ForReport() ?? [],
         KernelLog = string.Concat(result.Boots.SelectMany(b => b.LogText).Select(l => l + "\n")),
         KernelLogFile = request.KernelLogFile is { } log ? Path.GetFullPath(log) : null,
-    }]) with { ToolVersion = VersionText.Version };
+    }]) with
+    { ToolVersion = VersionText.Version };
 
     private static async Task<int> ListAsync(KunitOptions options, KunitListing lists, CancellationToken cancellationToken)
     {

@@ -184,10 +184,10 @@ public sealed class FrameResolver(string image, IReadOnlyDictionary<string, stri
             string place = lines[++at];
             int blank = place.IndexOf(' ');
             if (blank >= 0)
-                place = place[.. blank];
+                place = place[..blank];
             int colon = place.LastIndexOf(':');
             if (colon > 0 && int.TryParse(place.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number > 0 && place[0] != '?')
-                answers[^1].Add(new KernelSourceLine(line, new KernelSourceLocation(place[.. colon], number)));
+                answers[^1].Add(new KernelSourceLine(line, new KernelSourceLocation(place[..colon], number)));
         }
 
         return answers;
@@ -197,7 +197,7 @@ public sealed class FrameResolver(string image, IReadOnlyDictionary<string, stri
     private static string Relative(string file, string root)
     {
         if (root.Length > 0 && file.StartsWith(root, StringComparison.Ordinal))
-            file = file[root.Length ..];
+            file = file[root.Length..];
         List<string> parts = [];
         foreach (string part in file.Split('/'))
         {

@@ -69,12 +69,12 @@ public sealed class KernelAllowList
             if (first == 0)
                 first = number;
             int colon = line.IndexOf(':');
-            string key = colon < 0 ? "" : line[.. colon].Trim();
+            string key = colon < 0 ? "" : line[..colon].Trim();
             if (!Keys.Contains(key))
                 problems.Add(Problem(file, number, $"\"{line}\" is no line of an allow list; each is one of {string.Join(", ", Keys)}, a colon, and a value"));
-            else if (line[(colon + 1) ..].Trim() is { Length: 0 })
+            else if (line[(colon + 1)..].Trim() is { Length: 0 })
                 problems.Add(Problem(file, number, $"\"{key}\" has no value; give one or leave the line out"));
-            else if (!block.TryAdd(key, (line[(colon + 1) ..].Trim(), number)))
+            else if (!block.TryAdd(key, (line[(colon + 1)..].Trim(), number)))
                 problems.Add(Problem(file, number, $"\"{key}\" is here a second time; part entries by a blank line"));
         }
 

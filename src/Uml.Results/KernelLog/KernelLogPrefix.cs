@@ -18,11 +18,11 @@ internal static class KernelLogPrefix
         if (at == 0 && line.Length > 0 && char.IsAsciiDigit(line[0]) && Device(line, out microseconds, out level) is int header and > 0)
             return header;
 
-        int stamp = Stamp(line[at ..], out microseconds);
+        int stamp = Stamp(line[at..], out microseconds);
         if (stamp == 0)
         {
             // A caller without a stamp: printk.time=0 with CONFIG_PRINTK_CALLER.
-            int caller = Caller(line[at ..]);
+            int caller = Caller(line[at..]);
             if (caller == 0)
                 return at;
             at += caller;
@@ -30,8 +30,8 @@ internal static class KernelLogPrefix
         else
         {
             at += stamp;
-            int caller = Caller(line[at ..]);
-            if (caller == 0 && at < line.Length && line[at] == ' ' && Caller(line[(at + 1) ..]) is int spaced and > 0)
+            int caller = Caller(line[at..]);
+            if (caller == 0 && at < line.Length && line[at] == ' ' && Caller(line[(at + 1)..]) is int spaced and > 0)
                 caller = spaced + 1;
             at += caller;
         }
@@ -40,7 +40,7 @@ internal static class KernelLogPrefix
     }
 
     /// <summary>The message without its prefix.</summary>
-    public static ReadOnlySpan<char> Strip(ReadOnlySpan<char> line) => line[Measure(line, out _, out _) ..];
+    public static ReadOnlySpan<char> Strip(ReadOnlySpan<char> line) => line[Measure(line, out _, out _)..];
 
     /// <summary>The length of a time stamp such as "[   12.345678]", or 0.</summary>
     public static int Stamp(ReadOnlySpan<char> text, out long microseconds)

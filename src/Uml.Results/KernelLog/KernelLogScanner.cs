@@ -100,8 +100,8 @@ public sealed class KernelLogScanner
         while (utf8.Length > 0)
         {
             _decoder.Convert(utf8, chars, flush: false, out int used, out int written, out _);
-            Push(chars[.. written]);
-            utf8 = utf8[used ..];
+            Push(chars[..written]);
+            utf8 = utf8[used..];
         }
     }
 
@@ -113,17 +113,17 @@ public sealed class KernelLogScanner
         {
             if (_partial.Length == 0)
             {
-                PushLine(text[.. end]);
+                PushLine(text[..end]);
             }
             else
             {
-                Append(text[.. end]);
+                Append(text[..end]);
                 string line = _partial.ToString();
                 _partial.Clear();
                 PushLine(line);
             }
 
-            text = text[(end + 1) ..];
+            text = text[(end + 1)..];
         }
 
         Append(text);
@@ -135,9 +135,9 @@ public sealed class KernelLogScanner
     {
         _line++;
         Work += line.Length + 1;
-        line = line[.. Math.Min(line.Length, MaxLineLength)].TrimEnd();
+        line = line[..Math.Min(line.Length, MaxLineLength)].TrimEnd();
         int start = KernelLogPrefix.Measure(line, out long microseconds, out _);
-        ReadOnlySpan<char> text = line[start ..];
+        ReadOnlySpan<char> text = line[start..];
 
         // Whatever a console put before it: a panic is not to be missed.
         if (text.Length > 0 && text[0] is ' ' or '\t' && text.TrimStart().StartsWith("Kernel panic - not syncing", StringComparison.Ordinal))
@@ -168,7 +168,7 @@ public sealed class KernelLogScanner
     private void Append(ReadOnlySpan<char> text)
     {
         Work += text.Length;
-        _partial.Append(text[.. Math.Min(text.Length, Math.Max(0, MaxLineLength - _partial.Length))]);
+        _partial.Append(text[..Math.Min(text.Length, Math.Max(0, MaxLineLength - _partial.Length))]);
     }
 
     private void Take(ReadOnlySpan<char> line, ReadOnlySpan<char> text, long stamp)
@@ -278,9 +278,9 @@ public sealed class KernelLogScanner
             case '-':
                 return text.SequenceEqual(CutHere) ? KernelComplaintKind.Warning : null;
             case 'W' when Starts(text, "WARNING: "):
-                return IsLockdep(text["WARNING: ".Length ..]) ? KernelComplaintKind.Lockdep : KernelComplaintKind.Warning;
+                return IsLockdep(text["WARNING: ".Length..]) ? KernelComplaintKind.Lockdep : KernelComplaintKind.Warning;
             case 'B' when Starts(text, "BUG: "):
-                return BugKind(text["BUG: ".Length ..]);
+                return BugKind(text["BUG: ".Length..]);
 
             // mm/slub.c: "BUG kmalloc-64 (Not tainted): Poison overwritten".
             case 'B' when Starts(text, "BUG ") && text.IndexOf("): ", StringComparison.Ordinal) > 0:
@@ -330,7 +330,7 @@ public sealed class KernelLogScanner
         }
 
         // "name: page allocation failure: order:0, mode:0x...", "name invoked oom-killer: ...": a name has at most 15 characters.
-        ReadOnlySpan<char> head = text[.. Math.Min(text.Length, 64)];
+        ReadOnlySpan<char> head = text[..Math.Min(text.Length, 64)];
         return head.Contains(": page allocation failure: order:", StringComparison.Ordinal) ? KernelComplaintKind.PageAllocationFailure
             : head.Contains(" invoked oom-killer: ", StringComparison.Ordinal) ? KernelComplaintKind.OutOfMemory
             : null;
@@ -390,7 +390,7 @@ public sealed class KernelLogScanner
     private static bool IsFrame(ReadOnlySpan<char> text)
     {
         int plus = text.IndexOf("+0x", StringComparison.Ordinal);
-        return plus > 0 && text[.. plus].IndexOf(' ') < 0 && text[plus ..].IndexOf("/0x", StringComparison.Ordinal) > 0;
+        return plus > 0 && text[..plus].IndexOf(' ') < 0 && text[plus..].IndexOf("/0x", StringComparison.Ordinal) > 0;
     }
 
     /// <summary>A complaint whose end is not known yet.</summary>
@@ -502,7 +502,7 @@ public sealed class KernelLogScanner
             if (Starts(text, "RIP: ") && _frames.Count == 0)
             {
                 int colon = text.LastIndexOf(':');
-                if (ParseFrame(text[(colon + 1) ..]) is { } at)
+                if (ParseFrame(text[(colon + 1)..]) is { } at)
                 {
                     _frames.Add(at with { IsReturnAddress = false });
                     Evidence++;
@@ -561,33 +561,33 @@ public sealed class KernelLogScanner
             int comm = text.IndexOf("Comm: ", StringComparison.OrdinalIgnoreCase);
             if (comm >= 0 && _command is null)
             {
-                ReadOnlySpan<char> name = text[(comm + 6) ..];
+                ReadOnlySpan<char> name = text[(comm + 6)..];
                 int end = name.IndexOf(" Not tainted", StringComparison.Ordinal);
                 if (end < 0)
                     end = name.IndexOf(" Tainted:", StringComparison.Ordinal);
                 if (end < 0)
                     end = name.IndexOf(' ');
-                _command = (end < 0 ? name : name[.. end]).Trim().ToString();
+                _command = (end < 0 ? name : name[..end]).Trim().ToString();
             }
 
             int processor = text.IndexOf(", CPU#", StringComparison.Ordinal);
-            int from = processor >= 0 && text[processor ..].IndexOf(": ", StringComparison.Ordinal) is int colon and > 0 ? processor + colon + 2
+            int from = processor >= 0 && text[processor..].IndexOf(": ", StringComparison.Ordinal) is int colon and > 0 ? processor + colon + 2
                 : text.IndexOf("while atomic: ", StringComparison.Ordinal) is int atomic and >= 0 ? atomic + 14
                 : Starts(text, "INFO: task ") ? 11
                 : -1;
             if (from < 0 || _pid is not null)
                 return;
-            ReadOnlySpan<char> task = text[from ..];
+            ReadOnlySpan<char> task = text[from..];
             int separator = task.IndexOfAny('/', ' ');
             if (Starts(text, "INFO: task "))
             {
                 int blocked = task.IndexOf(" blocked ", StringComparison.Ordinal);
-                separator = blocked < 0 ? -1 : task[.. blocked].LastIndexOf(':');
+                separator = blocked < 0 ? -1 : task[..blocked].LastIndexOf(':');
             }
 
-            if (separator > 0 && Leading(task[(separator + 1) ..]) is { } pid)
+            if (separator > 0 && Leading(task[(separator + 1)..]) is { } pid)
             {
-                _command ??= task[.. separator].ToString();
+                _command ??= task[..separator].ToString();
                 _pid = pid;
             }
         }
@@ -595,7 +595,7 @@ public sealed class KernelLogScanner
         private static int? Number(ReadOnlySpan<char> text, string after)
         {
             int at = text.IndexOf(after, StringComparison.Ordinal);
-            return at < 0 ? null : Leading(text[(at + after.Length) ..]);
+            return at < 0 ? null : Leading(text[(at + after.Length)..]);
         }
 
         private static int? Leading(ReadOnlySpan<char> text)
@@ -603,7 +603,7 @@ public sealed class KernelLogScanner
             int digits = 0;
             while (digits < text.Length && digits < 10 && char.IsAsciiDigit(text[digits]))
                 digits++;
-            return int.TryParse(text[.. digits], NumberStyles.None, CultureInfo.InvariantCulture, out int value) ? value : null;
+            return int.TryParse(text[..digits], NumberStyles.None, CultureInfo.InvariantCulture, out int value) ? value : null;
         }
     }
 
@@ -617,37 +617,37 @@ public sealed class KernelLogScanner
             int close = text.IndexOf(">]", StringComparison.Ordinal);
             if (close < 0)
                 return null;
-            if (ulong.TryParse(text[2 .. close], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value))
+            if (ulong.TryParse(text[2..close], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value))
                 address = value;
-            text = text[(close + 2) ..].TrimStart();
+            text = text[(close + 2)..].TrimStart();
         }
 
         bool reliable = !text.StartsWith("? ", StringComparison.Ordinal);
         if (!reliable)
-            text = text[2 ..].TrimStart();
+            text = text[2..].TrimStart();
         int plus = text.IndexOf("+0x", StringComparison.Ordinal);
-        int slash = plus < 0 ? -1 : text[plus ..].IndexOf("/0x", StringComparison.Ordinal);
-        if (plus <= 0 || slash < 0 || text[.. plus].IndexOf(' ') >= 0)
+        int slash = plus < 0 ? -1 : text[plus..].IndexOf("/0x", StringComparison.Ordinal);
+        if (plus <= 0 || slash < 0 || text[..plus].IndexOf(' ') >= 0)
             return null;
         slash += plus;
         int end = slash + 3;
         while (end < text.Length && char.IsAsciiHexDigit(text[end]))
             end++;
-        if (!ulong.TryParse(text[(plus + 3) .. slash], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong offset)
-            || !ulong.TryParse(text[(slash + 3) .. end], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong size))
+        if (!ulong.TryParse(text[(plus + 3)..slash], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong offset)
+            || !ulong.TryParse(text[(slash + 3)..end], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong size))
             return null;
 
         // "[ext4]", or "[ext4 0123...]" with a build ID.
         string? module = null;
-        ReadOnlySpan<char> rest = text[end ..].TrimStart();
+        ReadOnlySpan<char> rest = text[end..].TrimStart();
         if (rest.Length > 2 && rest[0] == '[' && rest.IndexOf(']') is int bracket and > 1)
         {
-            ReadOnlySpan<char> inner = rest[1 .. bracket];
+            ReadOnlySpan<char> inner = rest[1..bracket];
             int space = inner.IndexOf(' ');
-            module = (space < 0 ? inner : inner[.. space]).ToString();
+            module = (space < 0 ? inner : inner[..space]).ToString();
         }
 
-        return new KernelStackFrame(text[.. plus].ToString(), offset, size) { Address = address, Module = module, IsReliable = reliable };
+        return new KernelStackFrame(text[..plus].ToString(), offset, size) { Address = address, Module = module, IsReliable = reliable };
     }
 
     /// <summary>The "file:line" or "file:line:column" after "at ", "in " or "WARNING: ".</summary>
@@ -657,14 +657,14 @@ public sealed class KernelLogScanner
         {
             ReadOnlySpan<char> word = title[range].TrimEnd('!').TrimEnd(',');
             int colon = word.IndexOf(':');
-            if (colon <= 0 || colon == word.Length - 1 || !IsSource(word[.. colon]))
+            if (colon <= 0 || colon == word.Length - 1 || !IsSource(word[..colon]))
                 continue;
-            ReadOnlySpan<char> numbers = word[(colon + 1) ..];
+            ReadOnlySpan<char> numbers = word[(colon + 1)..];
             int second = numbers.IndexOf(':');
-            if (!int.TryParse(second < 0 ? numbers : numbers[.. second], NumberStyles.None, CultureInfo.InvariantCulture, out int line) || line == 0)
+            if (!int.TryParse(second < 0 ? numbers : numbers[..second], NumberStyles.None, CultureInfo.InvariantCulture, out int line) || line == 0)
                 continue;
-            int? column = second >= 0 && int.TryParse(numbers[(second + 1) ..], NumberStyles.None, CultureInfo.InvariantCulture, out int value) ? value : null;
-            return new KernelSourceLocation(word[.. colon].ToString(), line, column);
+            int? column = second >= 0 && int.TryParse(numbers[(second + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out int value) ? value : null;
+            return new KernelSourceLocation(word[..colon].ToString(), line, column);
         }
 
         return null;
@@ -673,6 +673,6 @@ public sealed class KernelLogScanner
     private static bool IsSource(ReadOnlySpan<char> path)
     {
         int dot = path.LastIndexOf('.');
-        return dot > 0 && path[(dot + 1) ..] is "c" or "h" or "S" or "rs" or "inc";
+        return dot > 0 && path[(dot + 1)..] is "c" or "h" or "S" or "rs" or "inc";
     }
 }

@@ -21,7 +21,7 @@ internal sealed record KernelRange(IReadOnlyList<int> From, IReadOnlyList<int> T
         int end = 0;
         while (end < release.Length && (char.IsAsciiDigit(release[end]) || release[end] == '.'))
             end++;
-        return Numbers(release[.. end].TrimEnd('.')) is { Length: > 0 } numbers && Compare(numbers, From) >= 0 && Compare(numbers, To) <= 0;
+        return Numbers(release[..end].TrimEnd('.')) is { Length: > 0 } numbers && Compare(numbers, From) >= 0 && Compare(numbers, To) <= 0;
     }
 
     private static int Compare(int[] release, IReadOnlyList<int> bound)

@@ -55,7 +55,7 @@ internal ref struct KtapLine
     public readonly int Indent(int marks) => _indents[marks];
 
     /// <summary>The text behind this many marks, one space less.</summary>
-    public readonly ReadOnlySpan<char> After(int marks) => Text[_starts[marks] ..];
+    public readonly ReadOnlySpan<char> After(int marks) => Text[_starts[marks]..];
 
     public static KtapLine Read(ReadOnlySpan<char> text, ReadOnlySpan<char> learnedPrefix)
     {
@@ -64,7 +64,7 @@ internal ref struct KtapLine
         // What the kernel itself puts there comes first: a prefix learned from a torn line must not hide it.
         int at = KernelLogPrefix.Measure(text, out long stamp, out _);
         if (at == 0 && learnedPrefix.Length > 0 && HasShape(text, learnedPrefix))
-            at = learnedPrefix.Length + KernelLogPrefix.Measure(text[learnedPrefix.Length ..], out stamp, out _);
+            at = learnedPrefix.Length + KernelLogPrefix.Measure(text[learnedPrefix.Length..], out stamp, out _);
         line.Stamp = stamp;
         line.MessageStart = at;
         line._starts[0] = at;
@@ -84,7 +84,7 @@ internal ref struct KtapLine
             line._starts[line.Marks] = at;
         }
 
-        line.Content = text[at ..].TrimEnd();
+        line.Content = text[at..].TrimEnd();
         line.Classify();
         return line;
     }
@@ -121,11 +121,11 @@ internal ref struct KtapLine
                 break;
             case 'S' when Marks > 0 && Content.StartsWith("Subtest: ", StringComparison.Ordinal):
                 Kind = KtapLineKind.Subtest;
-                Name = Content["Subtest: ".Length ..].Trim();
+                Name = Content["Subtest: ".Length..].Trim();
                 break;
             case 'B' when Content.StartsWith("Bail out!", StringComparison.Ordinal):
                 Kind = KtapLineKind.BailOut;
-                Reason = Content["Bail out!".Length ..].Trim();
+                Reason = Content["Bail out!".Length..].Trim();
                 break;
             default:
                 break;
@@ -136,7 +136,7 @@ internal ref struct KtapLine
     {
         if (!Content.StartsWith(word, StringComparison.Ordinal))
             return false;
-        int digits = Digits(Content[word.Length ..], out int number);
+        int digits = Digits(Content[word.Length..], out int number);
         Number = number;
         return digits > 0 && word.Length + digits == Content.Length;
     }
@@ -145,10 +145,10 @@ internal ref struct KtapLine
     {
         if (!Content.StartsWith("1..", StringComparison.Ordinal))
             return false;
-        int digits = Digits(Content[3 ..], out int number);
+        int digits = Digits(Content[3..], out int number);
         if (digits == 0)
             return false;
-        ReadOnlySpan<char> rest = Content[(3 + digits) ..];
+        ReadOnlySpan<char> rest = Content[(3 + digits)..];
         if (rest.Length > 0 && rest[0] is not (' ' or '\t' or '#'))
             return false;
         rest = rest.Trim();
@@ -156,7 +156,7 @@ internal ref struct KtapLine
             return false;
         Number = number;
         if (rest.Length > 0)
-            Directive = ReadDirective(rest[1 ..].Trim(), ok: true, out _, out ReadOnlySpan<char> reason) is KtapDirective.Skip && SetReason(reason) ? KtapDirective.Skip : KtapDirective.None;
+            Directive = ReadDirective(rest[1..].Trim(), ok: true, out _, out ReadOnlySpan<char> reason) is KtapDirective.Skip && SetReason(reason) ? KtapDirective.Skip : KtapDirective.None;
         return true;
     }
 
@@ -170,9 +170,9 @@ internal ref struct KtapLine
     {
         ReadOnlySpan<char> rest = Content;
         if (rest.StartsWith("not ok", StringComparison.Ordinal))
-            rest = rest[6 ..];
+            rest = rest[6..];
         else if (rest.StartsWith("ok", StringComparison.Ordinal))
-            rest = rest[2 ..];
+            rest = rest[2..];
         else
             return false;
         IsOk = Content[0] == 'o';
@@ -185,7 +185,7 @@ internal ref struct KtapLine
             if (digits < rest.Length && rest[digits] is not (' ' or '\t' or '#' or ':'))
                 return false;
             Number = number;
-            rest = rest[digits ..].TrimStart();
+            rest = rest[digits..].TrimStart();
         }
         else if (rest.Length > 0 && rest[0] != '#' && !rest.StartsWith("- ", StringComparison.Ordinal))
         {
@@ -195,9 +195,9 @@ internal ref struct KtapLine
 
         // kunit.py lets ":- " pass for "- ".
         if (rest.StartsWith("- ", StringComparison.Ordinal))
-            rest = rest[2 ..];
+            rest = rest[2..];
         else if (rest.StartsWith(":- ", StringComparison.Ordinal))
-            rest = rest[3 ..];
+            rest = rest[3..];
         else if (rest is "-" or ":" or ":-")
             rest = [];
         rest = CutInterleaved(rest.TrimStart());
@@ -209,13 +209,13 @@ internal ref struct KtapLine
     private ReadOnlySpan<char> CutInterleaved(ReadOnlySpan<char> rest)
     {
         int from = 0;
-        while (rest[from ..].IndexOf('[') is int found and >= 0)
+        while (rest[from..].IndexOf('[') is int found and >= 0)
         {
             int at = from + found;
-            if (KernelLogPrefix.Stamp(rest[at ..], out _) > 0)
+            if (KernelLogPrefix.Stamp(rest[at..], out _) > 0)
             {
-                Interleaved = rest[at ..];
-                return rest[.. at].TrimEnd();
+                Interleaved = rest[at..];
+                return rest[..at].TrimEnd();
             }
 
             from = at + 1;
@@ -231,11 +231,11 @@ internal ref struct KtapLine
         {
             if (rest[at] != '#' || (at > 0 && rest[at - 1] is not (' ' or '\t')))
                 continue;
-            ReadOnlySpan<char> data = rest[(at + 1) ..];
+            ReadOnlySpan<char> data = rest[(at + 1)..];
             KtapDirective directive = ReadDirective(data.TrimStart(), IsOk, out _, out ReadOnlySpan<char> reason);
             if (directive != KtapDirective.None)
             {
-                Name = rest[.. at].TrimEnd();
+                Name = rest[..at].TrimEnd();
                 Directive = directive;
                 Reason = reason;
                 return;
@@ -252,8 +252,8 @@ internal ref struct KtapLine
             return;
         }
 
-        Name = rest[.. first].TrimEnd();
-        Reason = rest[(first + 1) ..].Trim();
+        Name = rest[..first].TrimEnd();
+        Reason = rest[(first + 1)..].Trim();
     }
 
     private static KtapDirective ReadDirective(ReadOnlySpan<char> data, bool ok, out int length, out ReadOnlySpan<char> reason)
@@ -261,7 +261,7 @@ internal ref struct KtapLine
         length = 0;
         while (length < data.Length && length < 12 && char.IsAsciiLetter(data[length]))
             length++;
-        ReadOnlySpan<char> word = data[.. length];
+        ReadOnlySpan<char> word = data[..length];
         reason = [];
         if (length < data.Length && data[length] is not (' ' or '\t' or ':'))
             return KtapDirective.None;
@@ -281,8 +281,8 @@ internal ref struct KtapLine
             return KtapDirective.None;
         if (directive != KtapDirective.None)
         {
-            data = data[length ..];
-            reason = (data.Length > 0 && data[0] == ':' ? data[1 ..] : data).Trim();
+            data = data[length..];
+            reason = (data.Length > 0 && data[0] == ':' ? data[1..] : data).Trim();
         }
 
         return directive;

@@ -39,11 +39,11 @@ public sealed partial class KtapParser
         int colon = text.IndexOf(": ", start, StringComparison.Ordinal);
         if (colon <= start || colon > 64)
             return false;
-        ReadOnlySpan<char> name = text.AsSpan(start .. colon);
+        ReadOnlySpan<char> name = text.AsSpan(start..colon);
         if (name.ContainsAnyExcept(Identifier) || (start == 0 && name is not ("module" or "speed" or "is_init")))
             return false;
-        key = (start == 1 && name.StartsWith("ktap_", StringComparison.Ordinal) ? name[5 ..] : name).ToString();
-        value = text[(colon + 2) ..].Trim();
+        key = (start == 1 && name.StartsWith("ktap_", StringComparison.Ordinal) ? name[5..] : name).ToString();
+        value = text[(colon + 2)..].Trim();
         return true;
     }
 
@@ -87,11 +87,11 @@ public sealed partial class KtapParser
     private bool TakeOwnAttribute(string text, int start, ref TimeSpan? duration)
     {
         int colon = text.IndexOf(": ", start, StringComparison.Ordinal);
-        if (colon <= start || text.AsSpan(start .. colon).ContainsAnyExcept(Identifier))
+        if (colon <= start || text.AsSpan(start..colon).ContainsAnyExcept(Identifier))
             return false;
-        string key = text[start .. colon];
-        string value = text[(colon + 2) ..].Trim();
-        if (key == "duration" && value.EndsWith('s') && Seconds(value.AsSpan(.. ^1)) is { } time)
+        string key = text[start..colon];
+        string value = text[(colon + 2)..].Trim();
+        if (key == "duration" && value.EndsWith('s') && Seconds(value.AsSpan(..^1)) is { } time)
             duration = time;
         else
             _attributes[key] = value;
@@ -103,7 +103,7 @@ public sealed partial class KtapParser
     {
         int at = text.IndexOf("(runtime: ", StringComparison.Ordinal);
         int end = at < 0 ? -1 : text.IndexOf("s)", at, StringComparison.Ordinal);
-        return end < 0 ? null : Seconds(text.AsSpan((at + 10) .. end));
+        return end < 0 ? null : Seconds(text.AsSpan((at + 10)..end));
     }
 
     private static TimeSpan? Seconds(ReadOnlySpan<char> text) =>

@@ -136,11 +136,11 @@ public sealed partial class KtapParser
             return false;
         if (at > 0 && text[at - 1] == 'K')
             at--;
-        var line = KtapLine.Read(text[at ..], []);
+        var line = KtapLine.Read(text[at..], []);
         if (line.Kind != KtapLineKind.Version)
             return false;
         CloseDocument(KtapOutcome.Crashed, "another run of tests began before its result");
-        _learnedPrefix = text[.. at].ToString();
+        _learnedPrefix = text[..at].ToString();
         ReadVersion(ref line);
         return true;
     }
@@ -339,7 +339,7 @@ public sealed partial class KtapParser
         if (totals >= 0)
         {
             suite.Totals = KtapTotals.Parse(reason.AsSpan(totals + 2), _line);
-            reason = reason[.. totals].TrimEnd();
+            reason = reason[..totals].TrimEnd();
         }
 
         suite.BailedOut ??= reason;
@@ -357,22 +357,22 @@ public sealed partial class KtapParser
         int from = line.MessageStart + 1;
         for (int candidates = 0; candidates < MaxCandidates && from < text.Length; candidates++)
         {
-            int found = text[from ..].IndexOf("ok ", StringComparison.Ordinal);
+            int found = text[from..].IndexOf("ok ", StringComparison.Ordinal);
             if (found < 0)
                 return false;
             int at = from + found;
             from = at + 3;
             if (from >= text.Length || !char.IsAsciiDigit(text[from]))
                 continue;
-            if (at >= 4 && text[(at - 4) .. at] is "not ")
+            if (at >= 4 && text[(at - 4)..at] is "not ")
                 at -= 4;
             if (at <= line.MessageStart)
                 continue;
             Work += text.Length - at;
-            if (!KtapLine.TryReadResult(text[at ..], out KtapLine result) || !IsNext(result.Number, result.Name) || !IsPlausible(text[at - 1], ref result))
+            if (!KtapLine.TryReadResult(text[at..], out KtapLine result) || !IsNext(result.Number, result.Name) || !IsPlausible(text[at - 1], ref result))
                 continue;
             Complain(KtapComplaintKind.ResultInMiddleOfLine, _line, $"the result of {Named(result.Name)} comes after other text in the same line", isError: false, _pendingComplaints);
-            AddLog(_pending, new KtapLogLine(IsDiagnostic: false, text[.. at].TrimEnd().ToString()));
+            AddLog(_pending, new KtapLogLine(IsDiagnostic: false, text[..at].TrimEnd().ToString()));
 
             // Its indentation is that of the suite that waits for this number.
             KtapSuite suite = _top;

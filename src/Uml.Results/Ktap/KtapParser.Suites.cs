@@ -270,11 +270,11 @@ public sealed partial class KtapParser
                 continue;
             ReadOnlySpan<char> text = _pending[at].Text;
             if (text.StartsWith(" RUN ", StringComparison.Ordinal) && text.EndsWith(" ...", StringComparison.Ordinal))
-                return text[5 .. ^4].Trim().ToString();
+                return text[5..^4].Trim().ToString();
             int colon = text.IndexOf(": ", StringComparison.Ordinal);
             if (colon <= 0 || colon > 256)
                 continue;
-            ReadOnlySpan<char> name = text[.. colon];
+            ReadOnlySpan<char> name = text[..colon];
             if (!name.ContainsAnyExcept(Identifier) && !name.SequenceEqual(suite.Name) && !char.IsAsciiDigit(name[0]))
                 return name.ToString();
         }

@@ -102,8 +102,8 @@ public sealed partial class KtapParser
         while (utf8.Length > 0)
         {
             _decoder.Convert(utf8, chars, flush: false, out int used, out int written, out _);
-            Push(chars[.. written]);
-            utf8 = utf8[used ..];
+            Push(chars[..written]);
+            utf8 = utf8[used..];
         }
     }
 
@@ -117,15 +117,15 @@ public sealed partial class KtapParser
         {
             if (_partial.Length == 0 && end <= _options.MaxLineLength)
             {
-                ReadLine(text[.. end]);
+                ReadLine(text[..end]);
             }
             else
             {
-                Append(text[.. end]);
+                Append(text[..end]);
                 EndPartial();
             }
 
-            text = text[(end + 1) ..];
+            text = text[(end + 1)..];
         }
 
         Append(text);
@@ -202,7 +202,7 @@ public sealed partial class KtapParser
         {
             _dropped += text.Length - room;
             _partialTooLong = true;
-            text = text[.. room];
+            text = text[..room];
         }
 
         _partial.Append(text);
@@ -230,8 +230,8 @@ public sealed partial class KtapParser
         while (line.IndexOf('\r') is int end and >= 0)
         {
             if (end > 0)
-                ReadText(line[.. end]);
-            line = line[(end + 1) ..];
+                ReadText(line[..end]);
+            line = line[(end + 1)..];
         }
 
         ReadText(line);

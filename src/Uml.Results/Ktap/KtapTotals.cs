@@ -12,15 +12,15 @@ internal sealed record KtapTotals(bool IsKselftest, string Name, int Pass, int F
         int colon = text.IndexOf(": pass:", StringComparison.Ordinal);
         if (colon <= 0)
             return null;
-        string name = text[.. colon].ToString();
+        string name = text[..colon].ToString();
         int pass = -1, fail = -1, xfail = 0, xpass = 0, skip = -1, error = -1, total = -1;
-        foreach (Range range in text[(colon + 2) ..].Split(' '))
+        foreach (Range range in text[(colon + 2)..].Split(' '))
         {
-            ReadOnlySpan<char> field = text[(colon + 2) ..][range];
+            ReadOnlySpan<char> field = text[(colon + 2)..][range];
             int separator = field.IndexOf(':');
-            if (separator < 0 || !int.TryParse(field[(separator + 1) ..], System.Globalization.NumberStyles.None, null, out int value))
+            if (separator < 0 || !int.TryParse(field[(separator + 1)..], System.Globalization.NumberStyles.None, null, out int value))
                 return null;
-            switch (field[.. separator])
+            switch (field[..separator])
             {
                 case "pass": pass = value; break;
                 case "fail": fail = value; break;

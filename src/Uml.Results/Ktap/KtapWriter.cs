@@ -63,10 +63,10 @@ public static class KtapWriter
 
             // kselftest's totals are about the level they are printed at.
             within = TotalsEnd(test);
-            WriteLog(writer, test.Log.AsSpan()[.. within], inner);
+            WriteLog(writer, test.Log.AsSpan()[..within], inner);
         }
 
-        WriteLog(writer, test.Log.AsSpan()[within ..], indent);
+        WriteLog(writer, test.Log.AsSpan()[within..], indent);
         foreach ((string key, string value) in test.Attributes)
             writer.Write($"{indent}# {name}.{key}: {OneLine(value)}\n");
         if (test.Duration is { } duration)

@@ -13,10 +13,29 @@ public static partial class KselftestBuild
     // Headers and libraries that targets ask for, and Debian's packages of them.
     private static readonly Dictionary<string, string> Packages = new(StringComparer.Ordinal)
     {
-        ["sys/capability.h"] = "libcap-dev", ["cap"] = "libcap-dev", ["cap-ng.h"] = "libcap-ng-dev", ["cap-ng"] = "libcap-ng-dev", ["popt.h"] = "libpopt-dev", ["popt"] = "libpopt-dev",
-        ["numa.h"] = "libnuma-dev", ["numa"] = "libnuma-dev", ["libelf.h"] = "libelf-dev", ["elf"] = "libelf-dev", ["libmnl/libmnl.h"] = "libmnl-dev", ["mnl"] = "libmnl-dev",
-        ["alsa/asoundlib.h"] = "libasound2-dev", ["asound"] = "libasound2-dev", ["fuse.h"] = "libfuse-dev", ["keyutils.h"] = "libkeyutils-dev", ["openssl/bio.h"] = "libssl-dev", ["mount/libmount.h"] = "libmount-dev",
-        ["libkmod.h"] = "libkmod-dev", ["stdlib.h"] = "libc6-dev", ["stdio.h"] = "libc6-dev", ["c"] = "libc6-dev", ["pthread"] = "libc6-dev",
+        ["sys/capability.h"] = "libcap-dev",
+        ["cap"] = "libcap-dev",
+        ["cap-ng.h"] = "libcap-ng-dev",
+        ["cap-ng"] = "libcap-ng-dev",
+        ["popt.h"] = "libpopt-dev",
+        ["popt"] = "libpopt-dev",
+        ["numa.h"] = "libnuma-dev",
+        ["numa"] = "libnuma-dev",
+        ["libelf.h"] = "libelf-dev",
+        ["elf"] = "libelf-dev",
+        ["libmnl/libmnl.h"] = "libmnl-dev",
+        ["mnl"] = "libmnl-dev",
+        ["alsa/asoundlib.h"] = "libasound2-dev",
+        ["asound"] = "libasound2-dev",
+        ["fuse.h"] = "libfuse-dev",
+        ["keyutils.h"] = "libkeyutils-dev",
+        ["openssl/bio.h"] = "libssl-dev",
+        ["mount/libmount.h"] = "libmount-dev",
+        ["libkmod.h"] = "libkmod-dev",
+        ["stdlib.h"] = "libc6-dev",
+        ["stdio.h"] = "libc6-dev",
+        ["c"] = "libc6-dev",
+        ["pthread"] = "libc6-dev",
     };
 
     /// <summary>Builds and installs.</summary>

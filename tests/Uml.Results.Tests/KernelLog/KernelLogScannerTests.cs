@@ -332,7 +332,7 @@ public sealed class KernelLogScannerTests
             {
                 string piece = pieces[random.Next(pieces.Length)];
                 int at = random.Next(piece.Length);
-                log.Append(random.Next(4) == 0 ? piece[at ..] : piece);
+                log.Append(random.Next(4) == 0 ? piece[at..] : piece);
                 if (random.Next(20) == 0)
                     log.Append((char)random.Next(0x10000));
             }

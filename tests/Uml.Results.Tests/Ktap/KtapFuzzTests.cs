@@ -181,7 +181,7 @@ public sealed class KtapFuzzTests
         IEnumerable<string> logs = KernelTrees.All.Take(1)
             .SelectMany(tree => Directory.EnumerateFiles(Path.Combine(tree, "tools/testing/kunit/test_data"), "*.log").Order(StringComparer.Ordinal))
             .Select(File.ReadAllText)
-            .Select(text => text.Length > 3_000 ? text[^3_000 ..] : text);
+            .Select(text => text.Length > 3_000 ? text[^3_000..] : text);
         return [.. Seeds, .. logs];
     }
 

@@ -598,7 +598,7 @@ public sealed class KtapParserTests
         Assert.Equal(["start  (?)", "start suite (?)", "start suite (2)", "end suite/a Passed"], recorder.Events);
         parser.Push("    not ok 2 b\nnot ok 1 suite\n");
         parser.Complete();
-        Assert.Equal(["end suite/b Failed", "end suite Failed"], recorder.Events[4 ..]);
+        Assert.Equal(["end suite/b Failed", "end suite Failed"], recorder.Events[4..]);
     }
 
     [Fact]

@@ -90,8 +90,13 @@ public sealed class KunitOracleTests
             KtapOutcome outcome = random.Next(10) switch { 0 => KtapOutcome.Failed, 1 => KtapOutcome.Skipped, _ => KtapOutcome.Passed };
             return new KtapTest
             {
-                Name = $"test {made}", Number = number, IsOk = outcome != KtapOutcome.Failed, Outcome = outcome, Log = [.. log],
-                Directive = outcome == KtapOutcome.Skipped ? KtapDirective.Skip : KtapDirective.None, Reason = outcome == KtapOutcome.Skipped ? "no device" : "",
+                Name = $"test {made}",
+                Number = number,
+                IsOk = outcome != KtapOutcome.Failed,
+                Outcome = outcome,
+                Log = [.. log],
+                Directive = outcome == KtapOutcome.Skipped ? KtapDirective.Skip : KtapDirective.None,
+                Reason = outcome == KtapOutcome.Skipped ? "no device" : "",
                 Duration = random.Next(2) == 0 ? TimeSpan.FromMilliseconds(random.Next(1, 5_000)) : null,
             };
         }
