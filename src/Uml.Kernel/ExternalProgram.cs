@@ -47,7 +47,7 @@ internal sealed record ExternalProgram(string FileName)
         wait "$p"; s=$?
         while kill -0 "$p" 2>/dev/null; do wait "$p"; s=$?; done
         kill -KILL "-$p" 2>/dev/null
-        kill "$w" 2>/dev/null
+        kill "$w" 2>/dev/null; wait "$w" 2>/dev/null
         exit "$s"
         """;
 

@@ -100,8 +100,11 @@ public sealed class DeathTests : SupervisorFixture
     {
         using var first = new SupervisorProcess();
         GuestStartedMessage started = first.Start(Kernel("read line <&4"));
-        string stale = Directory.CreateDirectory($"{Base}/uml-stale/guest/mem").Parent!.Parent!.FullName;
-        File.WriteAllText($"{stale}/.uml-guest", "");
+
+        // There in one step: the first supervisor may still be looking for such directories, and takes half a one for one, too.
+        string made = Directory.CreateDirectory($"{Base}/made/guest/mem").Parent!.Parent!.FullName, stale = $"{Base}/uml-stale";
+        File.WriteAllText($"{made}/.uml-guest", "");
+        Directory.Move(made, stale);
         string other = Directory.CreateDirectory($"{Base}/other").FullName;
         string namesake = Directory.CreateDirectory($"{Base}/uml-of-somebody/files").FullName;
         using var second = new SupervisorProcess();
