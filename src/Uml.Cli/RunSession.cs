@@ -92,6 +92,9 @@ internal sealed class RunSession : IDisposable
             _guest = await new GuestBuilder(options).StartAsync(_signals.Stopped);
         }
 
+        foreach (FailedUnit unit in _guest.SystemState?.FailedUnits ?? [])
+            Message.Warning(unit.ToString());
+
         if (_request.Gate is not null)
             _taintBefore = await ComplaintGate.ReadTaintAsync(_guest, _signals.Stopped);
         if (_request.Verbose)
@@ -260,7 +263,7 @@ internal sealed class RunSession : IDisposable
         BootTimings times = guest.Timings;
         Message.Note($"Linux {guest.Release} ({guest.Kernel.Reference}), {guest.Kernel.ExecutablePath}");
         Message.Note($"confinement: {(guest.Confinement.Length > 0 ? guest.Confinement : "none")}");
-        Message.Note($"ready after {Duration.Format(times.Total)}: plan {Duration.Format(times.Plan)}, spawn {Duration.Format(times.Spawn)}, kernel {Duration.Format(times.Kernel)}, set-up {Duration.Format(times.Setup)}");
+        Message.Note($"ready after {Duration.Format(times.Total)}: plan {Duration.Format(times.Plan)}, spawn {Duration.Format(times.Spawn)}, kernel {Duration.Format(times.Kernel)}, set-up {Duration.Format(times.Setup)}{(times.Init > TimeSpan.Zero ? $", {guest.Options.Init} {Duration.Format(times.Init)} ({guest.SystemState?.State})" : "")}");
         foreach (string warning in guest.Warnings)
             Message.Warning(warning);
     }

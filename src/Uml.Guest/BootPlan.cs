@@ -72,6 +72,7 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
             Shares = shares,
             Hostname = options.Hostname,
             WorkingDirectory = hostRoot ? options.WorkingDirectory ?? host.CurrentDirectory : "",
+            Init = options.Init?.Candidates ?? [],
             ClockNanoseconds = options.Clock is { } clock ? checked((ulong)(clock - DateTimeOffset.UnixEpoch).Ticks * 100) : 0,
         };
         return new BootPlan(start, setup);
@@ -195,6 +196,8 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
                 throw new ArgumentException($"\"{name}\" is not the name of an environment variable, or its value holds a NUL");
         }
 
+        if (options.Init is not null && (options.Root == GuestRoot.Empty || options.Root == GuestRoot.Host))
+            throw new ArgumentException($"the init \"{options.Init}\" needs a root of its own: the {options.Root} root is no system that could be booted");
         if (options.Root != GuestRoot.Host && options.Root != GuestRoot.Empty && !Directory.Exists(options.Root.HostDirectory))
             throw new ArgumentException($"the root directory \"{options.Root}\" does not exist");
     }

@@ -71,6 +71,9 @@ public sealed class Guest : IAsyncDisposable
     /// <summary>What did not work during set-up and did not stop the guest, a line each.</summary>
     public IReadOnlyList<string> Warnings { get; private set; } = [];
 
+    /// <summary>How the guest's own system came up; null for a guest without an init of its own.</summary>
+    public SystemState? SystemState { get; private set; }
+
     /// <summary>The kernel's main process on the host.</summary>
     public int ProcessId { get; private set; }
 
@@ -383,6 +386,22 @@ public sealed class Guest : IAsyncDisposable
             throw await BootFailureAsync($"The guest broke the protocol: {e.Message}");
         }
 
+        if (Options.Init is { } init)
+        {
+            try
+            {
+                SystemState = await SystemBoot.WaitAsync(this, init, Options.SystemTimeout, cancellationToken);
+            }
+            catch (GuestTimeoutException e)
+            {
+                throw new GuestBootException(e.Message, e) { DeadlinePassed = true, Summary = e.Summary, KernelLogTail = e.KernelLogTail, KernelLogFile = e.KernelLogFile };
+            }
+
+            foreach (FailedUnit unit in SystemState.FailedUnits)
+                Options.Logger.LogWarning("Guest {Name}: {Unit}", plan.Start.Name, unit);
+            Timings = Timings with { Init = clock.Elapsed - Timings.Total };
+        }
+
         await CopyArtifactsAsync(cancellationToken);
     }
 
@@ -693,6 +712,9 @@ public sealed record BootTimings
     /// <summary>From there until the guest's root was built and its shares mounted.</summary>
     public TimeSpan Setup { get; init; }
 
+    /// <summary>From there until the guest's own system was up; zero without an init of its own.</summary>
+    public TimeSpan Init { get; init; }
+
     /// <summary>All of it.</summary>
-    public TimeSpan Total => Plan + Spawn + Kernel + Setup;
+    public TimeSpan Total => Plan + Spawn + Kernel + Setup + Init;
 }

@@ -22,6 +22,15 @@ public sealed record GuestOptions
     /// <summary>The guest's root file system.</summary>
     public GuestRoot Root { get; init; } = GuestRoot.Host;
 
+    /// <summary>
+    /// The program that becomes PID 1 of the guest's root, for a whole system in it; null for none: the agent is PID 1, and nothing
+    /// runs but what is asked for. The guest is ready when that system is up.
+    /// </summary>
+    public InitSystem? Init { get; init; }
+
+    /// <summary>How long the guest's own system may take to come up, once the guest serves commands; without meaning unless <see cref="Init"/> is set.</summary>
+    public TimeSpan SystemTimeout { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>Memory of the guest in bytes, at least <see cref="MinimumMemory"/> or <see cref="MinimumMemoryWithHelper"/>. The host gives it as the guest uses it.</summary>
     public long Memory { get; init; } = 512L * 1024 * 1024;
 
@@ -110,6 +119,8 @@ public sealed record GuestOptions
         && Kernel == other.Kernel
         && KernelResolution == other.KernelResolution
         && Root == other.Root
+        && Init == other.Init
+        && SystemTimeout == other.SystemTimeout
         && Memory == other.Memory
         && Cpus == other.Cpus
         && KernelArguments.SequenceEqual(other.KernelArguments, StringComparer.Ordinal)

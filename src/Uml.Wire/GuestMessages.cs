@@ -111,6 +111,9 @@ public sealed record SetupMessage
     /// <summary>The guest's clock at set-up in nanoseconds since 1970, or 0 for the host's time.</summary>
     public ulong ClockNanoseconds { get; init; }
 
+    /// <summary>Absolute paths of the program that becomes PID 1 of the guest's root; the first that is there. Empty: the agent stays PID 1.</summary>
+    public IReadOnlyList<string> Init { get; init; } = [];
+
     /// <summary>Writes the payload.</summary>
     public void Encode(MessageWriter writer)
     {
@@ -118,7 +121,7 @@ public sealed record SetupMessage
         writer.UInt32((uint)Shares.Count);
         foreach (ShareMessage share in Shares)
             writer.String(share.HostPath).String(share.GuestPath).Byte((byte)share.Mode);
-        writer.String(Hostname).String(WorkingDirectory).UInt64(ClockNanoseconds);
+        writer.String(Hostname).String(WorkingDirectory).UInt64(ClockNanoseconds).Strings(Init);
     }
 
     /// <summary>Reads a payload.</summary>
@@ -156,6 +159,7 @@ public sealed record SetupMessage
             Hostname = reader.String(),
             WorkingDirectory = reader.String(),
             ClockNanoseconds = reader.UInt64(),
+            Init = reader.Strings(),
         };
         reader.End();
         return message;
@@ -370,6 +374,38 @@ public sealed record ListenMessage(string Path)
     {
         var reader = new MessageReader(FrameType.Listen, payload);
         var message = new ListenMessage(reader.String());
+        reader.End();
+        return message;
+    }
+}
+
+/// <summary>What a guest can wait for by itself.</summary>
+public enum AwaitedKind : byte
+{
+    /// <summary>That a path exists.</summary>
+    File = 0,
+
+    /// <summary>That something listens at a TCP port, on any address.</summary>
+    TcpPort = 1,
+}
+
+/// <summary>Something to wait for in the guest. Opens a stream.</summary>
+/// <param name="Kind">What it is.</param>
+/// <param name="Name">An absolute path, or a port's decimal number.</param>
+public sealed record AwaitMessage(AwaitedKind Kind, string Name)
+{
+    /// <summary>Writes the payload.</summary>
+    public void Encode(MessageWriter writer) => writer.Byte((byte)Kind).String(Name);
+
+    /// <summary>Reads a payload.</summary>
+    /// <exception cref="WireException">The payload is malformed.</exception>
+    public static AwaitMessage Decode(ReadOnlySpan<byte> payload)
+    {
+        var reader = new MessageReader(FrameType.Await, payload);
+        byte kind = reader.Byte();
+        if (kind > (byte)AwaitedKind.TcpPort)
+            throw new WireException($"Await: kind {kind} is unknown");
+        var message = new AwaitMessage((AwaitedKind)kind, reader.String());
         reader.End();
         return message;
     }
