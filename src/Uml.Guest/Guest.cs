@@ -16,6 +16,8 @@ public sealed class Guest : IAsyncDisposable
     // Longer than any answer of a guest that can still answer, shorter than people's patience with an error message.
     private static readonly TimeSpan InspectionTimeout = TimeSpan.FromMilliseconds(800);
 
+    private static readonly TimeSpan AgentCheckInterval = TimeSpan.FromSeconds(2), AgentPatience = TimeSpan.FromSeconds(3);
+
     private readonly ConcurrentDictionary<uint, ChannelStream> _streams = new();
     private readonly ConcurrentDictionary<uint, TaskCompletionSource<string>> _inspections = new();
     private readonly TaskCompletionSource<HelloMessage> _hello = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -28,6 +30,7 @@ public sealed class Guest : IAsyncDisposable
     private WireException? _violation;
     private int _lastStream;
     private readonly Lock _timeLock = new();
+    private bool _agentLost;
     private bool _booted;
     private bool _timeHeld;
     private bool _stopping;
@@ -371,6 +374,8 @@ public sealed class Guest : IAsyncDisposable
             ReadyMessage ready = await WithinBootTimeout(_ready.Task, age, "did not finish its set-up", cancellationToken);
             Options.Trace?.Mark(BootMoment.Ready);
             Warnings = ready.Warnings;
+            if (ready.Agent != 1)
+                _ = WatchAgentAsync(ready.Agent);
             foreach (string warning in ready.Warnings)
                 Options.Logger.LogWarning("Guest {Name}: {Warning}", plan.Start.Name, warning);
             _booted = true;
@@ -594,6 +599,29 @@ public sealed class Guest : IAsyncDisposable
         return death;
     }
 
+    // A PID 1 cannot be killed, but a process beside the guest's own init can: "kill -9 -1" is enough. The line does not end then, and
+    // who waits for a command would wait for ever. An agent that does not answer may only be busy; the kernel itself says whether it is there.
+    private async Task WatchAgentAsync(uint process)
+    {
+        while (!_supervisor.Exited.IsCompleted && !_stopping)
+        {
+            await Task.WhenAny(_supervisor.Exited, Task.Delay(AgentCheckInterval));
+            if (_streams.IsEmpty || _stopping)
+                continue;
+            ChannelStream question = OpenStream();
+            question.Send(FrameType.Await, new AwaitMessage(AwaitedKind.File, "/").Encode);
+            if (await Task.WhenAny(question.Exited, _supervisor.Exited, Task.Delay(AgentPatience)) is var first && (first == question.Exited || first == _supervisor.Exited))
+                continue;
+            // arch/um/drivers/mconsole_kern.c, mconsole_proc: the only answer for a file that is not there.
+            MconsoleReplyMessage reply = await _supervisor.MconsoleAsync($"proc {process}/comm", InspectionTimeout);
+            if (!reply.Text.Contains("Failed to open file", StringComparison.Ordinal) || _stopping || _supervisor.Exited.IsCompleted)
+                continue;
+            _agentLost = true;
+            _supervisor.Stop(TimeSpan.Zero, halt: false);
+            return;
+        }
+    }
+
     private async Task FailStreamsAsync()
     {
         Exception death = await _death ?? (Exception)new ObjectDisposedException(nameof(Guest), "the guest was taken down while the command ran");
@@ -632,6 +660,7 @@ public sealed class Guest : IAsyncDisposable
 
         string text = (exit, _violation) switch
         {
+            _ when _agentLost => "The agent in the guest was killed, and the guest with it: something in the guest kills every process (kill -9 -1)",
             (_, { } violation) => $"The guest broke the protocol: {violation.Message}",
             (null, _) => "The guest's supervisor was lost, and the guest with it",
             ({ Killed: true }, _) => "The guest hung up its console and was killed",

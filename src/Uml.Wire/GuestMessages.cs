@@ -168,17 +168,18 @@ public sealed record SetupMessage
 
 /// <summary>The guest is as the host asked.</summary>
 /// <param name="Warnings">What did not work but need not stop a guest, a line each.</param>
-public sealed record ReadyMessage(IReadOnlyList<string> Warnings)
+/// <param name="Agent">The agent's process number from now on: 1 unless the guest has an init of its own.</param>
+public sealed record ReadyMessage(IReadOnlyList<string> Warnings, uint Agent = 1)
 {
     /// <summary>Writes the payload.</summary>
-    public void Encode(MessageWriter writer) => writer.Strings(Warnings);
+    public void Encode(MessageWriter writer) => writer.Strings(Warnings).UInt32(Agent);
 
     /// <summary>Reads a payload.</summary>
     /// <exception cref="WireException">The payload is malformed.</exception>
     public static ReadyMessage Decode(ReadOnlySpan<byte> payload)
     {
         var reader = new MessageReader(FrameType.Ready, payload);
-        var message = new ReadyMessage(reader.Strings());
+        var message = new ReadyMessage(reader.Strings(), reader.UInt32());
         reader.End();
         return message;
     }

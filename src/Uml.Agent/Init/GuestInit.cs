@@ -125,8 +125,8 @@ internal static class GuestInit
     {
         LinePosition position = line.Position;
         // The server says nothing before the host does, and the host nothing before Ready, which is still PID 1's to send.
-        InitHandover.StartServer(position with { Sent = position.Sent + 1 }, spool);
-        Send(line, FrameType.Ready, 0, new ReadyMessage(warnings).Encode);
+        int server = InitHandover.StartServer(position with { Sent = position.Sent + 1 }, spool);
+        Send(line, FrameType.Ready, 0, new ReadyMessage(warnings, (uint)server).Encode);
         int error = InitHandover.Become(init, position, spool);
         Console($"cannot execute {init}: {Linux.Describe(error)}");
     }

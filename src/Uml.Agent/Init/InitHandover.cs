@@ -28,11 +28,11 @@ internal static unsafe class InitHandover
         throw new SetupException(0, $"the guest's root has no init: {string.Join(", ", candidates)} {(candidates.Count == 1 ? "is" : "are")} missing or cannot be executed");
     }
 
-    /// <summary>Starts the process that goes on with the line.</summary>
+    /// <summary>Starts the process that goes on with the line, and returns its number.</summary>
     /// <param name="position">Where the line will stand then.</param>
     /// <param name="spool">Descriptor of the spool directory.</param>
     /// <exception cref="SetupException">It could not be started.</exception>
-    public static void StartServer(LinePosition position, int spool)
+    public static int StartServer(LinePosition position, int spool)
     {
         // The descriptors stay what they are: they survive this one exec, and PID 1 closes its own afterwards.
         SetCloseOnExec(position.Descriptor, false);
@@ -40,10 +40,11 @@ internal static unsafe class InitHandover
         string[] arguments = [Name, Verb, Text(position.Descriptor), Text(position.Sent), Text(position.Acknowledged), Text(position.Expected), Text(position.BytesTaken), Text(spool)];
         byte** argv = CommandLauncher.Vector(arguments);
         byte** envp = CommandLauncher.Vector([]);
+        int pid;
         fixed (byte* path = Linux.Z("/proc/self/exe"), root = Linux.Z("/"))
         {
             var plan = new ChildPlan { Path = path, Arguments = argv, Environment = envp, Directory = root, Stdin = 0, Stdout = 1, Stderr = 2 };
-            int pid = ChildProcess.Start(&plan);
+            pid = ChildProcess.Start(&plan);
             int error = pid < 0 ? Linux.Errno : plan.Error;
             CommandLauncher.Free(argv);
             CommandLauncher.Free(envp);
@@ -55,6 +56,7 @@ internal static unsafe class InitHandover
 
         // Whoever opened it would take bytes off the line.
         Linux.UnlinkAt(0, Uml.CI.Wire.Protocol.GuestDevice);
+        return pid;
     }
 
     /// <summary>Becomes the guest's init. Returns only if that fails.</summary>
