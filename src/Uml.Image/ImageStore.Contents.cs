@@ -78,14 +78,37 @@ public sealed partial class ImageStore
         return true;
     }
 
-    /// <summary>Reads every image again and says what is wrong with it: SHA-256 and problem.</summary>
-    public IReadOnlyList<(StoredImage Image, string Problem)> Verify(CancellationToken cancellationToken = default)
+    /// <summary>Copies an image to a file, which appears when it is whole.</summary>
+    public static async Task ExportAsync(StoredImage image, string path, CancellationToken cancellationToken = default)
     {
-        List<(StoredImage, string)> problems = [];
-        foreach (StoredImage image in List())
+        ArgumentNullException.ThrowIfNull(image);
+        string full = Path.GetFullPath(path);
+        string temporary = Path.Combine(Path.GetDirectoryName(full)!, $".{Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp");
+        try
+        {
+            await using (FileStream source = File.OpenRead(Path.Combine(image.Directory, ImageName)))
+            {
+                await using FileStream target = new(temporary, FileMode.CreateNew, FileAccess.Write);
+                await source.CopyToAsync(target, cancellationToken);
+            }
+
+            File.Move(temporary, full, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+    }
+
+    /// <summary>Reads every image again and says what is wrong with it: its directory, and the problem.</summary>
+    public IReadOnlyList<(string Directory, string Problem)> Verify(CancellationToken cancellationToken = default)
+    {
+        List<(string, string)> problems = [];
+        foreach (string directory in Directory.Exists(FilesRoot) ? Directory.GetDirectories(FilesRoot).Order(StringComparer.Ordinal) : Enumerable.Empty<string>())
         {
             cancellationToken.ThrowIfCancellationRequested();
-            problems.AddRange(ProblemsOf(image.Directory).Select(p => (image, p)));
+            problems.AddRange(ProblemsOf(directory).Select(p => (directory, p)));
         }
 
         return problems;
