@@ -19,13 +19,14 @@ internal sealed class DistributionImages(HostTools host)
         exec "$@"
         """;
 
-    // What came from the host or tells the day of the build. A first boot fills an empty machine-id.
+    // What came from the host or tells the day of the build. A first boot fills an empty machine-id. Not /tmp: without its configuration
+    // there, what mmdebstrap cleans afterwards is the state of the host's apt.
     private const string Clean = """
         set -e
         cd "$1"
         rm -f etc/apt/sources.list etc/apt/sources.list.d/* etc/apt/apt.conf.d/99mmdebstrap etc/apt/trusted.gpg.d/uml-*
         rm -f etc/hostname etc/resolv.conf var/lib/dbus/machine-id var/cache/ldconfig/aux-cache
-        rm -rf var/log/apt/* var/log/bootstrap.log var/log/alternatives.log var/log/dpkg.log var/log/journal/* var/cache/apt/*.bin var/cache/apt/archives/*.deb var/lib/apt/lists/* tmp/* run/*
+        rm -rf var/log/apt/* var/log/bootstrap.log var/log/alternatives.log var/log/dpkg.log var/log/journal/* var/cache/apt/archives/*.deb
         rm -f var/cache/debconf/*-old var/lib/dpkg/*-old
         echo uml > etc/hostname
         : > etc/resolv.conf
@@ -134,7 +135,6 @@ internal sealed class DistributionImages(HostTools host)
             $"--customize-hook=sh '{clean.Replace("'", "'\\''", StringComparison.Ordinal)}' \"$1\"",
             reference.Suite!, tar, sources,
         ];
-        int steps = 0;
         progress?.Report(new KernelProgress($"making {reference} with {Bootstrap}"));
         try
         {
@@ -151,8 +151,8 @@ internal sealed class DistributionImages(HostTools host)
                 OnError = line =>
                 {
                     // I: installing essential packages...
-                    if (line.StartsWith("I: ", StringComparison.Ordinal) && line.EndsWith("...", StringComparison.Ordinal))
-                        progress?.Report(new KernelProgress($"{reference}: {line[3..].TrimEnd('.')}", ++steps));
+                    if (line.StartsWith("I: ", StringComparison.Ordinal) && line.EndsWith("...", StringComparison.Ordinal) && !line.Contains('/', StringComparison.Ordinal))
+                        progress?.Report(new KernelProgress($"{reference}: {line[3..].TrimEnd('.')}"));
                 },
             }.RunAsync(cancellationToken);
         }

@@ -15,7 +15,7 @@ internal sealed class ScratchFile : IDisposable
     public static async Task<ScratchFile> CreateAsync(string parent, long size, CancellationToken cancellationToken)
     {
         string program = HostPrograms.Find(HostTools.Default, "mkfs.ext4")
-            ?? throw new GuestUnavailableException("The guest's writes cannot be put on the disk: the program mkfs.ext4 is not installed; install the package 'e2fsprogs', or leave the scratch size out.");
+            ?? throw new KernelException("The guest's writes cannot be put on the disk: the program mkfs.ext4 is not installed; install the package 'e2fsprogs', or leave the scratch size out.") { Problem = KernelProblem.Unavailable };
         var file = new ScratchFile(await TemporaryDirectory.CreateAsync(parent, cancellationToken));
         try
         {
@@ -32,7 +32,7 @@ internal sealed class ScratchFile : IDisposable
         catch (ExternalProgramException e)
         {
             file.Dispose();
-            throw new GuestUnavailableException($"The guest's writes cannot be put on the disk: {e.Message}; see to the free space in {parent}.", e);
+            throw new KernelException($"The guest's writes cannot be put on the disk: {e.Message}; see to the free space in {parent}.", e) { Problem = KernelProblem.Unavailable };
         }
         catch
         {
