@@ -111,24 +111,10 @@ public sealed class Guest : IAsyncDisposable
         TimeSpan planned = clock.Elapsed;
         options.Trace?.Planned(kernel, plan);
 
-        (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
-        SupervisorClient supervisor;
-        using (theirs)
-        {
-            try
-            {
-                supervisor = SupervisorClient.Spawn(agent, theirs);
-            }
-            catch (IOException e)
-            {
-                ours.Dispose();
-                throw new GuestUnavailableException($"The guest could not be started: {e.Message}.", e);
-            }
-        }
-
+        (SupervisorClient supervisor, Socket console) = SupervisorClient.Spawn(agent, "guest");
         options.Trace?.Mark(BootMoment.SupervisorSpawned);
         bool hostRoot = options.Root == GuestRoot.Host;
-        var guest = new Guest(options, kernel, supervisor, new GuestChannel(new Socket(ours)), hostRoot ? host.CurrentDirectory : null);
+        var guest = new Guest(options, kernel, supervisor, new GuestChannel(console), hostRoot ? host.CurrentDirectory : null);
         try
         {
             await guest.BootAsync(plan, clock, planned, cancellationToken);
