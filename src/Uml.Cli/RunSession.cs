@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -20,7 +21,7 @@ internal sealed class RunSession : IDisposable
     private Guest? _guest;
     private TimeSpan _command;
     private TimeSpan _shutdown;
-    private IReadOnlyList<KernelReport> _reports = [];
+    private ImmutableArray<KernelComplaint> _complaints = [];
     private ulong? _taintBefore;
     private ComplaintVerdict? _verdict;
 
@@ -66,7 +67,7 @@ internal sealed class RunSession : IDisposable
         Explain(outcome);
         try
         {
-            report?.Write(new RunReport.Facts(_request, outcome, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _reports, Copies = _copies, Verdict = _verdict });
+            report?.Write(new RunReport.Facts(_request, outcome, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _complaints, Copies = _copies, Verdict = _verdict });
         }
         catch (IOException e)
         {
@@ -162,16 +163,16 @@ internal sealed class RunSession : IDisposable
         // Nobody waits for a guest whose run was broken off, least of all when the process that wanted it is gone.
         await (_request.EndsWithParent && _signals.Stopped.IsCancellationRequested ? guest.DisposeAtOnceAsync() : guest.DisposeAsync());
         _shutdown = Stopwatch.GetElapsedTime(start);
-        _reports = guest.KernelLog.Reports;
+        _complaints = guest.KernelLog.Complaints;
 
         // The kernel may have panicked behind the command's back, or on its way out: that is no success.
         const int Abort = 6;
         if (outcome.ExitStatus == 0 && await guest.WaitForExitAsync() is { Signal: Abort })
         {
-            KernelReport? panic = _reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic);
+            KernelPanic? panic = guest.KernelLog.Panic;
             return new Outcome("panic", ExitStatus.Lost)
             {
-                Error = $"the guest's kernel panicked after the command had ended: {panic?.Title ?? "no report"}",
+                Error = $"the guest's kernel panicked after the command had ended: {panic?.Reason ?? "no report"}",
                 Detail = panic is null ? guest.KernelLog.Tail() : string.Join('\n', panic.Lines),
                 GuestAnswers = false,
             };
@@ -239,9 +240,9 @@ internal sealed class RunSession : IDisposable
             Message.Note(TestStyle.Safe(note));
 
         // What a test did to its kernel matters also when the test is content.
-        KernelReport[] complaints = _verdict is not null ? [] : [.. _reports.Where(r => r.Kind != KernelReportKind.Panic)];
-        foreach (KernelReport report in complaints.Take(MostReports))
-            Message.Warning($"the guest's kernel reported: {report.Title}");
+        KernelComplaint[] complaints = _verdict is not null ? [] : [.. _complaints.Where(c => c.Kind != KernelComplaintKind.Panic)];
+        foreach (KernelComplaint complaint in complaints.Take(MostReports))
+            Message.Warning($"the guest's kernel reported: {TestStyle.Safe(complaint.Title)}");
         if (complaints.Length > MostReports)
             Message.Warning($"the guest's kernel reported {complaints.Length - MostReports} more; --kernel-log shows them");
         foreach ((_, string? failure) in _copies)

@@ -77,7 +77,7 @@ internal static class KmodSession
         // A module's exit function may have taken the kernel with it.
         if (await guest.WaitForExitAsync(CancellationToken.None) is { Signal: 6 })
         {
-            Message.Error($"the guest's kernel panicked: {guest.KernelLog.Reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic)?.Title ?? "no report"}");
+            Message.Error($"the guest's kernel panicked: {guest.KernelLog.Panic?.Reason ?? "no report"}");
             return status == 0 ? ExitStatus.Lost : status;
         }
 

@@ -13,9 +13,9 @@ namespace Uml.CI;
 /// The words are those the kernel's sources print (kernel/panic.c, kernel/locking/lockdep.c, kernel/rcu/tree_stall.h,
 /// kernel/watchdog.c, kernel/hung_task.c, kernel/sched/core.c, lib/ubsan.c, lib/list_debug.c, mm/kasan, mm/kfence,
 /// kernel/kcsan, mm/kmemleak.c, mm/page_alloc.c, arch/um/kernel/trap.c, arch/x86/kernel/dumpstack.c), from 6.1 on. They must
-/// begin a message: a program that prints them in the middle of a line is not the kernel. Whoever may write to /dev/kmsg or
-/// the console can forge a complaint, and none can hide one that way. A line without a time stamp is no part of a report whose
-/// lines have them: it is a program's, on the same console.
+/// begin a message: a program that prints them in the middle of a line is not the kernel. Whoever may write to /dev/kmsg can
+/// forge a complaint, and none can hide one that way. Where lines have time stamps, one that has none is a program's, on the same
+/// console, and no part of a report; a whole report without them, with a stack, counts: they can be turned off.
 /// A panic brings along what User-mode Linux prints on its way there: the registers of the fault, why there is no root.
 /// </remarks>
 public sealed class KernelLogScanner
@@ -86,6 +86,7 @@ public sealed class KernelLogScanner
     private Report? _open;
     private (string Line, long Number)? _ruler;
     private long _line;
+    private bool _stamped;
     private bool _ended;
 
     /// <summary>A scanner.</summary>
@@ -96,8 +97,8 @@ public sealed class KernelLogScanner
         _lines = new LineSplitter(MaxLineLength, (line, _) => PushLine(line));
     }
 
-    /// <summary>The complaints so far whose end is known, in the order they began.</summary>
-    public ImmutableArray<KernelComplaint> Complaints => [.. _found];
+    /// <summary>The complaints so far, in the order they began; of the last one perhaps not yet all.</summary>
+    public ImmutableArray<KernelComplaint> Complaints => _open is not { Counts: true } ? [.. _found] : [.. _found, _open.ToComplaint()];
 
     /// <summary>The work done so far, in characters looked at.</summary>
     internal long Work { get => field + _lines.Work; private set => field = value - _lines.Work; }
@@ -152,7 +153,8 @@ public sealed class KernelLogScanner
     private void Take(ReadOnlySpan<char> line, ReadOnlySpan<char> text, long stamp)
     {
         KernelComplaintKind? trigger = Trigger(text);
-        if (_open is { IsStamped: true } && stamp < 0 && trigger is null)
+        _stamped |= stamp >= 0;
+        if (_open is { IsStamped: true } && stamp < 0)
         {
             if (_open.Span++ > MaxSpan)
                 Close();
@@ -197,6 +199,7 @@ public sealed class KernelLogScanner
             {
                 EndsWithRuler = ruled && kind is not KernelComplaintKind.Lockdep,
                 IsCut = text.SequenceEqual(CutHere),
+                IsDoubtful = stamp < 0 && _stamped,
             };
             if (ruled)
                 _open.Add(ruler!.Value.Line, ruler.Value.Number);
@@ -280,7 +283,7 @@ public sealed class KernelLogScanner
     {
         if (_preamble.Count == 0)
             return false;
-        _open = new Report(KernelComplaintKind.Panic, text.ToString(), _line - _preamble.Count, stamp);
+        _open = new Report(KernelComplaintKind.Panic, text.ToString(), _line - _preamble.Count, stamp) { IsDoubtful = stamp < 0 && _stamped };
         foreach ((string before, string words) in _preamble)
         {
             _open.Add(before, _line);
@@ -296,8 +299,11 @@ public sealed class KernelLogScanner
     {
         if (_open is null)
             return;
-        KernelComplaint complaint = _open.ToComplaint();
+        Report report = _open;
         _open = null;
+        if (!report.Counts)
+            return;
+        KernelComplaint complaint = report.ToComplaint();
         _found.Add(complaint);
         _listener?.Invoke(complaint);
     }
@@ -481,6 +487,12 @@ public sealed class KernelLogScanner
         private bool HasMessage => Evidence == 0
             && (Kind is KernelComplaintKind.Ubsan or KernelComplaintKind.Refcount || (Kind == KernelComplaintKind.Warning && (_framed || Starts(_title, "WARNING: CPU: ") || _title.Contains(", CPU#", StringComparison.Ordinal))));
 
+        /// <summary>It has no time stamps where others have, and may be a program's words.</summary>
+        public bool IsDoubtful { get; init; }
+
+        /// <summary>Whether it is a complaint: a program prints no stack of the kernel by accident.</summary>
+        public bool Counts => !IsDoubtful || Evidence > 0;
+
         public int Span { get; set; }
 
         /// <summary>How many lines of stacks there were.</summary>
@@ -613,14 +625,14 @@ public sealed class KernelLogScanner
 
         public KernelComplaint ToComplaint()
         {
+            // What the title says of it comes last, and more lines may follow.
+            (int? cpu, int? pid, string? command) = (_cpu, _pid, _command);
             LookForProcess(_title);
-            string? message = Messages.Count > 0 ? string.Join('\n', Messages) : null;
-            if (!HasHeader && message is not null)
-                _title = Messages[0];
+            string heading = !HasHeader && Messages.Count > 0 ? Messages[0] : _title;
             int count = _lines.Count;
             while (count > 1 && _lines[count - 1].AsSpan()[KernelLogPrefix.Measure(_lines[count - 1], out _, out _)..].IsWhiteSpace())
                 count--;
-            return new KernelComplaint(Kind, _title)
+            var complaint = new KernelComplaint(Kind, heading)
             {
                 Lines = [.. _lines.Take(count)],
                 FirstLine = firstLine,
@@ -630,9 +642,11 @@ public sealed class KernelLogScanner
                 Cpu = _cpu,
                 ProcessId = _pid,
                 Command = _command,
-                Location = ParseLocation(_title),
-                Message = message,
+                Location = ParseLocation(heading),
+                Message = Messages.Count > 0 ? string.Join('\n', Messages) : null,
             };
+            (_cpu, _pid, _command) = (cpu, pid, command);
+            return complaint;
         }
 
         private static bool IsStackWords(ReadOnlySpan<char> text) => text.Length > 0 && text[0] == ' ' && !text.ContainsAnyExcept(HexAndSpace);

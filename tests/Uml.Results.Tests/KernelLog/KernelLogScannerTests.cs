@@ -224,10 +224,9 @@ public sealed class KernelLogScannerTests
         Assert.Null(warning.Message);
         Assert.Equal((1, 9), (warning.FirstLine, warning.LastLine));
 
-        // Its words are held to be the kernel's all the same: who turns time stamps off hides nothing.
-        Assert.Equal(
-            ["WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2", "BUG: x"],
-            KernelLogScanner.Scan("[    1.000000] WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2\nBUG: x\n").Select(complaint => complaint.Title));
+        // Nor one by itself, unless there is a stack: who turns time stamps off hides nothing.
+        Assert.Empty(KernelLogScanner.Scan("[    1.000000] Run /init as init process\nBUG: x\nWARNING: y\n"));
+        Assert.Equal("BUG: x", Assert.Single(KernelLogScanner.Scan("[    1.000000] Run /init as init process\nBUG: x\nCall Trace:\n f+0x1/0x2\nWARNING: y\n")).Title);
     }
 
     [Fact]
@@ -380,6 +379,25 @@ public sealed class KernelLogScannerTests
             Assert.Equal(2, told.Count);
             Assert.Equal(whole, scanner.Complete());
         }
+    }
+
+    [Fact]
+    public void Whoever_asks_before_the_end_gets_what_there_is_and_changes_nothing()
+    {
+        KernelLogScanner asked = new();
+        List<int> lengths = [];
+        foreach (string line in Panic.Split('\n'))
+        {
+            asked.PushLine(line);
+            if (asked.Complaints is [var soFar])
+                lengths.Add(soFar.Lines.Length);
+        }
+
+        Assert.Equal(Enumerable.Range(2, 12), lengths);
+        KernelComplaint whole = Assert.Single(KernelLogScanner.Scan(Panic));
+        KernelComplaint panic = Assert.Single(asked.Complete());
+        Assert.Equal(whole, panic);
+        Assert.Equal((whole.Cpu, whole.ProcessId, whole.Command), (panic.Cpu, panic.ProcessId, panic.Command));
     }
 
     [Fact]
