@@ -7,8 +7,8 @@ namespace Uml.CI.Cli;
 /// <summary>Boots a guest, runs one command on this process's standard descriptors, brings files back and says what happened.</summary>
 internal sealed class RunSession : IDisposable
 {
-    // What the command still wrote when the run had failed is worth a moment's wait, not more.
-    private static readonly TimeSpan FailureDrain = TimeSpan.FromSeconds(1);
+    // How long the test platform may take over its last words.
+    private static readonly TimeSpan PlatformPatience = TimeSpan.FromSeconds(1);
     private const int MostReports = 5;
 
     private readonly RunRequest _request;
@@ -116,30 +116,21 @@ internal sealed class RunSession : IDisposable
         _ = _testPlatform?.Lost.ContinueWith(_ => _signals.Stop(), TaskScheduler.Default);
         long start = Stopwatch.GetTimestamp();
         GuestProcess process = await guest.StartProcessAsync(options, _signals.Stopped);
-        var command = new OwnCommandProcess(process);
-        _signals.ForwardTo(command);
-        using RawTerminal? terminal = _request.Terminal && input ? RawTerminal.Enter() : null;
-        using IDisposable? size = _request.Terminal ? RawTerminal.FollowSize(command) : null;
-        var streams = new CommandStreams(command, _signals, terminal is not null);
-        Task output = streams.Start(input);
-        try
+        (GuestExit exit, CommandStreams streams) = await CommandStreams.FollowAsync(new OwnCommandProcess(process), _signals, input, _request.Terminal, WaitAsync);
+        if (_testPlatform is not null)
+            await Task.WhenAny(_testPlatform.FinishAsync(_signals.Stopped), Task.Delay(PlatformPatience));
+        return streams.Judge(exit);
+
+        async Task<GuestExit> WaitAsync()
         {
-            GuestExit exit = await process.WaitAsync(_signals.Stopped);
-            _command = Stopwatch.GetElapsedTime(start);
-            await output.WaitAsync(_signals.Stopped);
-            if (_testPlatform is not null)
-                await Task.WhenAny(_testPlatform.FinishAsync(_signals.Stopped), Task.Delay(FailureDrain));
-            return streams.Judge(exit);
-        }
-        catch
-        {
-            _command = Stopwatch.GetElapsedTime(start);
-            await Task.WhenAny(output, Task.Delay(FailureDrain));
-            throw;
-        }
-        finally
-        {
-            _signals.ForwardTo(null);
+            try
+            {
+                return await process.WaitAsync(_signals.Stopped);
+            }
+            finally
+            {
+                _command = Stopwatch.GetElapsedTime(start);
+            }
         }
     }
 

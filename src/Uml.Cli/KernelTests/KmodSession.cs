@@ -106,19 +106,8 @@ internal static class KmodSession
     {
         bool input = Descriptor.Input.HasContent;
         GuestProcess process = await guest.StartProcessAsync(new ExecOptions(arguments) { Timeout = timeout, RedirectStandardInput = input }, signals.Stopped);
-        var command = new OwnCommandProcess(process);
-        signals.ForwardTo(command);
-        try
-        {
-            Task output = new CommandStreams(command, signals, false).Start(input);
-            GuestExit exit = await process.WaitAsync(signals.Stopped);
-            await output.WaitAsync(signals.Stopped);
-            return exit.ExitCode;
-        }
-        finally
-        {
-            signals.ForwardTo(null);
-        }
+        (GuestExit exit, _) = await CommandStreams.FollowAsync(new OwnCommandProcess(process), signals, input, terminal: false, () => process.WaitAsync(signals.Stopped));
+        return exit.ExitCode;
     }
 
     private static async Task<IEnumerable<string>> FindLeaksAsync(Guest guest, CancellationToken stop)
