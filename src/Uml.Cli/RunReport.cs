@@ -136,6 +136,7 @@ internal sealed class RunReport : IDisposable
                 json.WriteNumber("line", line);
             if (complaint.AllowedBecause is { } reason)
                 json.WriteString("allowedBecause", reason);
+            json.WriteString("text", complaint.Text);
             json.WriteEndObject();
         }
 
