@@ -325,9 +325,10 @@ public sealed class ActionTests : ToolTests
         (Dictionary<string, string> place, string text) = Assert.Single(test.Log.Errors);
         Assert.Equal(("My Tests/Größe.cs", "10", "KernelTests.Fails_on_old_kernels"), (place["file"], place["line"], place["title"]));
         Assert.EndsWith("(debian:bookworm)", text, StringComparison.Ordinal);
-        Assert.Contains("| <code>KernelTests.Fails_on_old_kernels</code>", test.Summary.Replace("<code>Fails", "<code>KernelTests.Fails", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains("Fails_on_old_kernels", test.Summary, StringComparison.Ordinal);
+        Assert.Matches(@"\n\| ❌ <code>debian:bookworm</code> \| <code>6\.[^|]*</code> \| 1 \| 1 \| \d+ \| [^|]* \|\n\| ✅ <code>debian:sid</code> \|", test.Summary);
         Assert.Equal(2, test.Outputs["reports"].Split('\n').Count(r => r.EndsWith(".trx", StringComparison.Ordinal)));
-        Assert.Equal(["actions/checkout@v4", "actions/cache@v4", "actions/upload-artifact@v4"], Runner.Skipped.Distinct());
+        Assert.Equal(["actions/checkout@v4", "actions/upload-artifact@v4"], Runner.Skipped);
     }
 
     [Fact]

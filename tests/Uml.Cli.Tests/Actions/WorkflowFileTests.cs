@@ -18,12 +18,17 @@ public sealed class WorkflowFileTests
     {
         YamlMappingNode workflow = WorkflowRunner.Load(file);
         AssertKeys(workflow, s_workflowKeys, file);
+        Assert.DoesNotContain("pull_request_target", workflow["on"].ToString(), StringComparison.Ordinal);
+        Assert.Equal("read", workflow["permissions"]["contents"].ToString());
         Assert.All(["name", "on", "permissions", "jobs"], key => Assert.True(workflow.Children.ContainsKey(key), $"{file} has no {key}"));
         foreach ((YamlNode name, YamlNode node) in (YamlMappingNode)workflow["jobs"])
         {
             var job = (YamlMappingNode)node;
             AssertKeys(job, s_jobKeys, $"{file}, {name}");
             Assert.True(job.Children.ContainsKey("timeout-minutes"), $"{file}: the job {name} may run for six hours");
+            // Secrets are for the one step that needs them, and for no code of a pull request.
+            Assert.True(!job.Children.TryGetValue("env", out YamlNode? variables) || !variables.ToString().Contains("secrets.", StringComparison.Ordinal), $"{file}, {name}");
+            Assert.True(!node.ToString().Contains("secrets.", StringComparison.Ordinal) || job.Children.ContainsKey("environment"), $"{file}, {name}: secrets without an environment that guards them");
             AssertSteps((YamlSequenceNode)job["steps"], $"{file}, {name}", composite: false);
         }
     }
@@ -68,6 +73,13 @@ public sealed class WorkflowFileTests
             Assert.True(run != step.Children.ContainsKey("uses"), name);
             Assert.True(!run || !composite || step.Children.ContainsKey("shell"), name + ": a composite action names the shell");
             Assert.True(!step.Children.ContainsKey("with") || !run, name);
+            if (step.Children.TryGetValue("uses", out YamlNode? uses))
+            {
+                Assert.Matches(@"^(\./|(actions|OWNER)/[\w.-]+@v\d+)$", uses.ToString());
+                // A guest sees the files of the runner.
+                Assert.True(!uses.ToString().StartsWith("actions/checkout@", StringComparison.Ordinal) || step.ToString().Contains("persist-credentials", StringComparison.Ordinal), name + ": the checkout leaves a token behind");
+            }
+
             if (step.Children.TryGetValue("id", out YamlNode? id))
                 Assert.True(ids.Add(id.ToString()), name);
             if (run && !where.StartsWith(".github/workflows/kernels.yml", StringComparison.Ordinal))
