@@ -242,13 +242,14 @@ public sealed class ActionTests : ToolTests
                 echo "GREETING=from the guest" >> "$GITHUB_ENV"
                 echo "# In the guest" >> "$GITHUB_STEP_SUMMARY"
                 echo built > "$GITHUB_WORKSPACE/built"
-                echo "::error::not for the runner" >&2
+                echo "::error::not for the runner ##[add-mask]uml" >&2
+                printf '\r::error::nor without a line feed' >&2
                 """);
             Assert.True(step.ExitCode == 0, step.ToString());
             Assert.Equal(start.Outputs["kernel-release"], step.Outputs["release"]);
             Assert.Equal("# In the guest\n", step.Summary);
             Assert.Equal("built\n", File.ReadAllText(Path.Combine(Runner.Workspace, "built")));
-            Assert.Empty(step.Log.Errors);
+            Assert.Equal("stop-commands", Assert.Single(step.Log.Commands).Name);
             Assert.False(step.Log.IsStopped);
 
             StepResult next = await Runner.RunScriptAsync("uml-sh {0}", "echo \"$GREETING\"\ncat built\nfalse\necho not reached");
@@ -283,7 +284,7 @@ public sealed class ActionTests : ToolTests
     public async Task The_sample_for_distributions()
     {
         Write("Makefile", "all:\n\techo 'echo hello 1.0' > hello && chmod +x hello\ninstall:\n\tmkdir -p $(DESTDIR)/usr/bin && cp hello $(DESTDIR)/usr/bin/hello\ncheck:\n\t./hello | grep -q hello\n");
-        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/distribution.yml", "kernels");
+        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/distribution.yml", "kernels", WithoutPackages);
         Assert.All(steps, s => Assert.True(s.ExitCode == 0, s.ToString()));
         string said = steps[^1].Log.Text;
         Assert.StartsWith("passed on 6.1.", said, StringComparison.Ordinal);
@@ -317,7 +318,7 @@ public sealed class ActionTests : ToolTests
             }
             """);
         Write("all.slnx", """<Solution><Project Path="My Tests/My.Tests.csproj" /></Solution>""");
-        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/dotnet.yml", "test");
+        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/dotnet.yml", "test", WithoutPackages);
         Assert.Equal(2, steps.Count);
         Assert.True(steps[0].ExitCode == 0, steps[0].ToString());
         StepResult test = steps[1];
@@ -336,12 +337,15 @@ public sealed class ActionTests : ToolTests
     {
         // Its kernel takes an hour to build; any does for its steps.
         Runner.Given["kernel"] = "debian:sid";
-        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/kernel.yml", "boot", script => script.Contains("apt-get", StringComparison.Ordinal) ? null : script);
+        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/kernel.yml", "boot", WithoutPackages);
         Assert.All(steps, s => Assert.True(s.ExitCode == 0, s.ToString()));
         Assert.Equal(4, steps.Count);
         Assert.Matches(new Regex("Linux uml 7\\."), steps[1].Log.Text);
         Assert.Contains("Linux version", File.ReadAllText(Path.Combine(Runner.Workspace, "kernel.log")), StringComparison.Ordinal);
     }
+
+    // A test installs nothing on its machine.
+    private static string? WithoutPackages(string script) => script.Contains("apt-get", StringComparison.Ordinal) ? null : script;
 
     private void Write(string file, string text)
     {

@@ -61,6 +61,25 @@ public sealed class WorkflowFileTests
             Assert.Contains($"| `{output}` |", document, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("README.md", 1)]
+    [InlineData("github.md", 3)]
+    public void Steps_in_documents_are_steps_and_give_inputs_there_are(string document, int number)
+    {
+        string[] inputs = [.. ((YamlMappingNode)WorkflowRunner.Load("action.yml")["inputs"]).Children.Keys.Select(k => k.ToString())];
+        string[] blocks = [.. File.ReadAllText(Path.Combine(AppContext.BaseDirectory, document)).Split("```yaml\n").Skip(1).Select(b => b[..b.IndexOf("```", StringComparison.Ordinal)])];
+        Assert.Equal(number, blocks.Length);
+        foreach (string block in blocks)
+        {
+            var yaml = new YamlStream();
+            yaml.Load(new StringReader(block));
+            var steps = (YamlSequenceNode)yaml.Documents[0].RootNode;
+            AssertSteps(steps, document, composite: false);
+            foreach (YamlMappingNode step in steps.Cast<YamlMappingNode>().Where(s => s.Children.TryGetValue("uses", out YamlNode? uses) && uses.ToString().StartsWith("OWNER/", StringComparison.Ordinal)))
+                Assert.All(((YamlMappingNode)step["with"]).Children.Keys, k => Assert.Contains(k.ToString(), inputs));
+        }
+    }
+
     // A script that holds an expression is a script that somebody else can write a part of.
     private static void AssertSteps(YamlSequenceNode steps, string where, bool composite)
     {

@@ -140,6 +140,12 @@ internal sealed class WorkflowRunner
             _ => throw new NotSupportedException(text),
         };
         var workflow = (YamlMappingNode)Load(file)["jobs"];
+        if (((YamlMappingNode)workflow[job]).Children.TryGetValue("env", out YamlNode? variables))
+        {
+            foreach ((YamlNode name, YamlNode value) in (YamlMappingNode)variables)
+                _environment[Text(name)] = RunnerExpression.Expand(Text(value), Context, failed);
+        }
+
         foreach (YamlMappingNode step in ((YamlSequenceNode)((YamlMappingNode)workflow[job])["steps"]).Cast<YamlMappingNode>())
         {
             string name = Optional(step, "name") ?? Optional(step, "uses") ?? "";
