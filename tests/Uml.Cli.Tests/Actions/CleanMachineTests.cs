@@ -57,7 +57,7 @@ public sealed class CleanMachineTests : ToolTests
         StepResult step = await Runner().UseActionAsync(new Dictionary<string, string>(StringComparer.Ordinal) { ["run"] = "true" });
         Assert.Equal((125, "unavailable"), (step.ExitCode, step.Outputs["status"]));
         Assert.Equal("the tool cannot be built: the log says why", Assert.Single(step.Log.Errors).Text);
-        Assert.Contains("error MSB", step.Log.Text, StringComparison.Ordinal);
+        Assert.True(step.Log.Text.Contains("Directory.Build.props", StringComparison.Ordinal), step.ToString());
         Assert.Equal(step.Log.Commands.Count(c => c.Name == "group"), step.Log.Commands.Count(c => c.Name == "endgroup"));
     }
 
@@ -103,7 +103,7 @@ public sealed class CleanMachineTests : ToolTests
         Assert.True(File.Exists(Path.Combine(root, "Uml.CI.sln")), $"{root} is no checkout: name one by UML_TEST_SOURCES");
         Run run = await ShellAsync($$"""
             set -e; root='{{root}}'; rm -rf action; mkdir action
-            tar -C "$root" -c action action.yml docs samples src testimages uml Directory.* global.json | tar -x -m -C action
+            (cd "$root"; tar -c action action.yml docs src testimages uml Directory.* global.json) | tar -x -m -C action
             if [ -z '{{(s_clean ? "clean" : "")}}' ]; then mkdir -p action/artifacts/publish; cp -r "$root/artifacts/publish/Uml.Agent" action/artifacts/publish/; fi
             """);
         Assert.True(run.ExitCode == 0, run.ToString());
