@@ -200,7 +200,7 @@ public sealed class KselftestRun
         { ExitCode: Pass } => (KtapOutcome.Passed, KtapDirective.None, ""),
         { ExitCode: Fail } => (KtapOutcome.Failed, KtapDirective.None, "exit status 1"),
         { ExitCode: XFail } => (KtapOutcome.ExpectedFailure, KtapDirective.XFail, ""),
-        { ExitCode: XPass } => (KtapOutcome.Failed, KtapDirective.None, "passed, which was not expected (exit status 3)"),
+        { ExitCode: XPass } => (KtapOutcome.Failed, KtapDirective.None, "exit status 3, which stands for a pass that was not expected"),
         { ExitCode: Skip } => (KtapOutcome.Skipped, KtapDirective.Skip, ""),
         { ExitCode: TimeoutStatus } => (KtapOutcome.TimedOut, KtapDirective.Timeout, "it says that it took too long (exit status 124)"),
         _ => (KtapOutcome.Failed, KtapDirective.None, $"exit status {exit.ExitCode}"),
