@@ -11,9 +11,13 @@ public sealed class ComplaintGate
 {
     private const int MostFrames = 4;
 
+    private static readonly HashSet<string> Reporting = new(["show_stack", "dump_stack", "dump_stack_lvl", "dump_stack_print_info", "_printk", "vprintk", "__warn", "warn_slowpath_fmt", "__warn_printk", "check_panic_on_warn", "panic", "vpanic"], StringComparer.Ordinal);
+
     private readonly ImmutableArray<KernelAllowList> _allow;
 
-    private ComplaintGate(ImmutableArray<KernelAllowList> allow) => _allow = allow;
+    private readonly IReadOnlyDictionary<string, string>? _modules;
+
+    private ComplaintGate(ImmutableArray<KernelAllowList> allow, IReadOnlyDictionary<string, string>? modules = null) => (_allow, _modules) = (allow, modules);
 
     /// <summary>Where the guest's kernel says what taints it.</summary>
     public const string TaintFile = "/proc/sys/kernel/tainted";
@@ -46,6 +50,10 @@ public sealed class ComplaintGate
 
         return new ComplaintGate(lists.ToImmutable());
     }
+
+    /// <summary>The same, which also finds the source lines of frames in modules.</summary>
+    /// <param name="modules">The modules' files, by name.</param>
+    public ComplaintGate WithModules(IReadOnlyDictionary<string, string> modules) => new(_allow, modules);
 
     /// <summary>What taints a guest's kernel; null when that cannot be learned.</summary>
     public static async Task<ulong?> ReadTaintAsync(Guest guest, CancellationToken cancellationToken = default)
@@ -97,7 +105,7 @@ public sealed class ComplaintGate
         if (!left.IsEmpty && FindSymbols(kernel) is { } image)
         {
             ImmutableArray<KernelComplaint> before = left;
-            (left, ImmutableArray<string> unresolved) = await new FrameResolver(image).ResolveAsync(before, cancellationToken);
+            (left, ImmutableArray<string> unresolved) = await new FrameResolver(image, _modules).ResolveAsync(before, cancellationToken);
             notes.AddRange(unresolved.Take(3));
             for (int i = 0; i < before.Length; i++)
             {
@@ -136,9 +144,18 @@ public sealed class ComplaintGate
     private static string Describe(KernelComplaint complaint, KernelAllowListEntry? expired)
     {
         string message = complaint.Message is { Length: > 0 } text && !complaint.Title.Contains(text, StringComparison.Ordinal) ? $": {text}" : "";
-        string frames = string.Concat(complaint.Frames.Where(f => !f.Source.IsDefaultOrEmpty && f.IsReliable).Take(MostFrames).Select(f => $"\n    {f}"));
+        string frames = string.Concat(FramesOf(complaint).Take(MostFrames).Select(f => $"\n    {f}"));
         string old = expired is null ? "" : $"; {expired.File}:{expired.Line} allowed it ({expired.Reason}) until {expired.Expires:yyyy-MM-dd}, which is over";
         return $"the kernel complained: {complaint.Title}{message}{old}{frames}";
+    }
+
+    // A kernel without frame pointers is sure of no frame: what it then finds on the stack is a call where it is not a function's very
+    // beginning, which is only a pointer to one, and not of what printed the report.
+    private static IEnumerable<KernelStackFrame> FramesOf(KernelComplaint complaint)
+    {
+        KernelStackFrame[] known = [.. complaint.Frames.Where(f => !f.Source.IsDefaultOrEmpty)];
+        KernelStackFrame[] sure = [.. known.Where(f => f.IsReliable)];
+        return sure.Length > 0 ? sure : known.Where(f => f.Offset > 0 && !Reporting.Contains(f.Function));
     }
 
     // As the store keeps it, or as make leaves it.
