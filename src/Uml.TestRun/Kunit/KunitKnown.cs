@@ -8,6 +8,21 @@ internal static class KunitKnown
         source: lib/math/int_log.c
         reason: the tests of intlog2 and intlog10 ask for the logarithm of 0, which warns
         expires: 2028-12-31
+
+        kind: Kasan
+        test: kasan.*
+        reason: the tests of KASAN make the mistakes it is to find, and fail when it does not
+        expires: 2028-12-31
+
+        kind: Kfence
+        test: kfence.*
+        reason: the tests of KFENCE make the mistakes it is to find, and fail when it does not
+        expires: 2028-12-31
+
+        kind: Kcsan
+        test: kcsan.*
+        reason: the tests of KCSAN make the races it is to find, and fail when it does not
+        expires: 2028-12-31
         """;
 
     /// <summary>The list.</summary>
