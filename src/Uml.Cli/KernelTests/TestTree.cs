@@ -45,7 +45,7 @@ internal sealed class TestTree : IKtapObserver, IDisposable
             _suites.Add(_current);
             if (_failedOnly || !_headed.Add(_current))
                 return;
-            Print($"{Indent(path.Length)}{TestStyle.Safe(name)}{(plan is { } count && path.Length == 0 ? $" ({count} {(count == 1 ? "test" : "tests")})" : "")}\n");
+            Print($"{Indent(path.Length)}{TestStyle.Safe(name)}{(plan is { } count && path.Length == 0 && _isComplete ? $" ({count} {(count == 1 ? "test" : "tests")})" : "")}\n");
         }
     }
 
@@ -58,6 +58,8 @@ internal sealed class TestTree : IKtapObserver, IDisposable
             if (test.Outcome == KtapOutcome.NotRun && !_isComplete)
                 return;
             bool isLeaf = test.Subtests.IsEmpty;
+            if (!isLeaf && _current == Key(path, test.Name))
+                _current = string.Join('\n', path);
             if (isLeaf)
             {
                 _ended++;

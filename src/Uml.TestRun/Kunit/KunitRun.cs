@@ -13,6 +13,8 @@ public sealed class KunitRun
     // A test that hangs may end a moment after its time.
     private const string NoResult = "no result within ";
     private const int MostNames = 10;
+    private const int MostFaultLines = 200;
+    private const int MostRegisterLines = 12;
 
     private readonly KunitOptions _options;
     private readonly IKunitObserver? _observer;
@@ -74,8 +76,12 @@ public sealed class KunitRun
         return kernel;
     }
 
-    private static async Task<ImmutableArray<KunitTestName>> ListTestsAsync(KunitOptions options, CancellationToken cancellationToken) =>
-        [.. (await AskAsync(options, "list", cancellationToken)).Select(KunitTestName.Parse).OfType<KunitTestName>()];
+    private static async Task<ImmutableArray<KunitTestName>> ListTestsAsync(KunitOptions options, CancellationToken cancellationToken)
+    {
+        // Newer kernels name each suite before its tests.
+        string[] lines = [.. await AskAsync(options, "list", cancellationToken)];
+        return [.. lines.Where((line, i) => i + 1 == lines.Length || !lines[i + 1].StartsWith(line + ".", StringComparison.Ordinal)).Select(KunitTestName.Parse).OfType<KunitTestName>()];
+    }
 
     // What the kernel prints from the first KTAP line on.
     private static async Task<IEnumerable<string>> AskAsync(KunitOptions options, string action, CancellationToken cancellationToken)
@@ -193,7 +199,9 @@ public sealed class KunitRun
         KunitBootEnd? given = await WaitAsync(exit, watch, begun, cancellationToken);
         if (given is not null)
         {
-            await run.LogBlockedTasksAsync();
+            // KUnit ends no line of a result: the last one is not out yet, and the next test would be taken for it.
+            if (await run.LogAsync("uml: this kernel is ended\n"))
+                await run.LogBlockedTasksAsync();
             await run.DisposeAsync();
         }
 
@@ -207,7 +215,7 @@ public sealed class KunitRun
         string problem = end switch
         {
             KunitBootEnd.Halted => "",
-            KunitBootEnd.Panicked => $"the kernel panicked: {PanicOf(run.KernelLog)}",
+            KunitBootEnd.Panicked => $"the kernel panicked{PanicOf(run.KernelLog)}",
             KunitBootEnd.Interrupted => "interrupted",
             KunitBootEnd.TestTimedOut => NoResult + GuestProcess.Format(_options.TestTimeout),
             KunitBootEnd.TimedOut => $"the kernel was not done within {GuestProcess.Format(_options.Timeout)} (--timeout)",
@@ -246,9 +254,20 @@ public sealed class KunitRun
         const string Words = "Kernel panic - not syncing: ";
         IReadOnlyList<KernelReport> reports = log.Reports;
         if (reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic) is not { } panic)
-            return "it left no report";
+            return ": it left no report";
+        string where = FaultOf(log) is { Length: > 0 } fault ? $" in {fault}" : "";
         string title = panic.Title.StartsWith(Words, StringComparison.Ordinal) ? panic.Title[Words.Length..] : panic.Title;
-        return reports.Count > 1 && reports[^2] is { Kind: KernelReportKind.Bug or KernelReportKind.Oops or KernelReportKind.Warning or KernelReportKind.Kasan } cause ? $"{title} ({cause.Title})" : title;
+        return reports.Count > 1 && reports[^2] is { Kind: KernelReportKind.Bug or KernelReportKind.Oops or KernelReportKind.Warning or KernelReportKind.Kasan } cause && cause.Title != title
+            ? $"{where}: {title} ({cause.Title})"
+            : $"{where}: {title}";
+    }
+
+    // UML says just before its panic which instruction it was: "RIP: 0033:function+0x14/0x90" (arch/x86/um/sysrq_64.c).
+    private static string? FaultOf(KernelLog log)
+    {
+        string[] last = [.. log.Lines.Select(l => l.Text).TakeLast(MostFaultLines)];
+        int panic = Array.FindLastIndex(last, l => l.StartsWith("Kernel panic - not syncing", StringComparison.Ordinal));
+        return last.Take(Math.Max(panic, 0)).TakeLast(MostRegisterLines).LastOrDefault(l => l.StartsWith("RIP: ", StringComparison.Ordinal) && l.Contains('+', StringComparison.Ordinal))?.Split(':')[^1];
     }
 
     private void Finish(KunitBoot boot)
@@ -348,6 +367,8 @@ public sealed class KunitRun
             });
         }
 
+        // Suites without tests, which no list names.
+        suites.AddRange(_suites.Where(s => s.Value.Subtests.IsEmpty && suites.All(k => k.Name != s.Key)).Select(s => s.Value));
         KtapOutcome whole = suites.Count == 0 ? KtapOutcome.NoTests : OutcomeOf([.. suites], failed: false);
         return new KtapTest
         {
