@@ -189,7 +189,7 @@ internal static class KunitSession
         string verdict = good ? "passed" : "FAILED";
         if (TestStyle.IsColoured)
             verdict = $"\e[{(good ? 32 : 31)}m{verdict}\e[m";
-        Descriptor.Output.WriteLine($"{verdict}: {root.Counts.Total} tests: {TestStyle.Describe(root.Counts)}{where}");
+        Descriptor.Output.WriteLine($"{verdict}: {root.Counts.Total} {(root.Counts.Total == 1 ? "test" : "tests")}: {TestStyle.Describe(root.Counts)}{where}");
     }
 
     private static void WriteJson(KunitView view, KtapTest root, string buildDirectory)

@@ -57,7 +57,7 @@ public sealed class KunitRun
     {
         ArgumentNullException.ThrowIfNull(options);
         await ResolveAsync(options, attributes: false, cancellationToken);
-        return await ListTestsAsync(options, cancellationToken);
+        return (await ListTestsAsync(options, cancellationToken)).Tests;
     }
 
     /// <summary>Names the tests with their attributes, as the kernel prints them: <c># SUITE.TEST.speed: slow</c>.</summary>
@@ -76,11 +76,12 @@ public sealed class KunitRun
         return kernel;
     }
 
-    private static async Task<ImmutableArray<KunitTestName>> ListTestsAsync(KunitOptions options, CancellationToken cancellationToken)
+    private static async Task<(ImmutableArray<KunitTestName> Tests, ImmutableArray<string> EmptySuites)> ListTestsAsync(KunitOptions options, CancellationToken cancellationToken)
     {
         // Newer kernels name each suite before its tests.
         string[] lines = [.. await AskAsync(options, "list", cancellationToken)];
-        return [.. lines.Where((line, i) => i + 1 == lines.Length || !lines[i + 1].StartsWith(line + ".", StringComparison.Ordinal)).Select(KunitTestName.Parse).OfType<KunitTestName>()];
+        string[] last = [.. lines.Where((line, i) => i + 1 == lines.Length || !lines[i + 1].StartsWith(line + ".", StringComparison.Ordinal))];
+        return ([.. last.Select(KunitTestName.Parse).OfType<KunitTestName>()], [.. last.Where(l => l.Length > 0 && !l.AsSpan().ContainsAny(" .\t\r"))]);
     }
 
     // What the kernel prints from the first KTAP line on.
@@ -118,7 +119,7 @@ public sealed class KunitRun
             ImmutableArray<KunitTestName> tests;
             try
             {
-                tests = await ListAllAsync(cancellationToken);
+                tests = (await ListAllAsync(cancellationToken)).Tests;
             }
             catch (OperationCanceledException) when (_options.Stopping.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
             {
@@ -130,16 +131,16 @@ public sealed class KunitRun
             return Merge(tests);
         }
 
-        ImmutableArray<KunitTestName> all = await ListAllAsync(cancellationToken);
+        (ImmutableArray<KunitTestName> all, ImmutableArray<string> empty) = await ListAllAsync(cancellationToken);
         IEnumerable<KunitSelection> selections = _options.Isolation == KunitIsolation.Suite
             ? all.GroupBy(t => t.Suite, StringComparer.Ordinal).Select(s => new KunitSelection(
                 KunitSelection.Escape(s.Key) + (_options.FilterGlob.Split('.', 2) is [_, var pattern] ? "." + pattern : ""), [.. s]))
             : all.Select(t => new KunitSelection($"{KunitSelection.Escape(t.Suite)}.{KunitSelection.Escape(t.Test)}", [t]));
-        await RunAllAsync([.. selections], all, cancellationToken);
+        await RunAllAsync([.. selections, .. empty.Select(s => new KunitSelection(KunitSelection.Escape(s), []))], all, cancellationToken);
         return Merge(all);
     }
 
-    private async Task<ImmutableArray<KunitTestName>> ListAllAsync(CancellationToken cancellationToken)
+    private async Task<(ImmutableArray<KunitTestName> Tests, ImmutableArray<string> EmptySuites)> ListAllAsync(CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _options.Stopping);
         return await ListTestsAsync(_options, either.Token);
