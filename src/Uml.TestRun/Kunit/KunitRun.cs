@@ -66,7 +66,7 @@ public sealed class KunitRun
     {
         ArgumentNullException.ThrowIfNull(options);
         await ResolveAsync(options, attributes: true, cancellationToken);
-        return [.. (await AskAsync(options, "list_attr", cancellationToken)).Where(l => l.StartsWith("# ", StringComparison.Ordinal) || !l.Contains(' ', StringComparison.Ordinal))];
+        return [.. (await AskAsync(options, "list_attr", cancellationToken)).Where(l => l.StartsWith("# ", StringComparison.Ordinal) || l.Length > 0 && !l.Contains(' ', StringComparison.Ordinal))];
     }
 
     private static async Task<GuestKernel> ResolveAsync(KunitOptions options, bool attributes, CancellationToken cancellationToken)
