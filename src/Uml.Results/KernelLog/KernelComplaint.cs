@@ -37,6 +37,9 @@ public sealed record KernelComplaint(KernelComplaintKind Kind, string Title)
     /// <summary>What the code had to say: the text of a WARN, the second line of a UBSAN report. Null when nothing.</summary>
     public string? Message { get; init; }
 
+    /// <summary>The test during which it came, as "suite.test"; null when there was none, or nobody knows.</summary>
+    public string? Test { get; init; }
+
     /// <inheritdoc/>
     public bool Equals(KernelComplaint? other) =>
         other is not null && Kind == other.Kind && Title == other.Title && FirstLine == other.FirstLine && Lines.AsSpan().SequenceEqual(other.Lines.AsSpan());

@@ -284,7 +284,20 @@ public sealed partial class KtapParser
             return;
         }
 
+        if (level == 0 && TrySkipBefore(text))
+            return;
         AddLog(_pending, new KtapLogLine(IsDiagnostic: true, text.ToString()));
+    }
+
+    // A parameter's description that ends in a line break (ext4's) parts the directive from its result.
+    private bool TrySkipBefore(ReadOnlySpan<char> text)
+    {
+        const string Skip = "SKIP";
+        if (!text.StartsWith(Skip, StringComparison.Ordinal) || (text.Length > Skip.Length && text[Skip.Length] != ' ')
+            || _top!.Tests is not [.., { Outcome: KtapOutcome.Passed, Directive: KtapDirective.None, Subtests.IsEmpty: true } before] || before.Line != _line - 1)
+            return false;
+        _top.Tests[^1] = before.AsSkipped(text[Skip.Length..].Trim().ToString());
+        return true;
     }
 
     // The innermost suite whose lines look like this.

@@ -73,8 +73,19 @@ public sealed class ComplaintGate
     /// <param name="log">Its lines, time stamps and all.</param>
     /// <param name="kernel">The kernel.</param>
     /// <param name="cancellationToken">Ends the programs that look for source lines.</param>
-    public async Task<ComplaintVerdict> JudgeAsync(IEnumerable<string> log, GuestKernel kernel, CancellationToken cancellationToken = default)
+    public Task<ComplaintVerdict> JudgeAsync(IEnumerable<string> log, GuestKernel kernel, CancellationToken cancellationToken = default) =>
+        JudgeAsync(log, kernel, _ => null, _ => false, cancellationToken);
+
+    /// <summary>Judges a kernel's log.</summary>
+    /// <param name="log">Its lines, time stamps and all.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="testOf">Tells the test during which a complaint came, as "suite.test"; null for none.</param>
+    /// <param name="isTold">Whether something else tells of a complaint already, so that it is no problem of its own.</param>
+    /// <param name="cancellationToken">Ends the programs that look for source lines.</param>
+    public async Task<ComplaintVerdict> JudgeAsync(IEnumerable<string> log, GuestKernel kernel, Func<KernelComplaint, string?> testOf, Func<KernelComplaint, bool> isTold, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(isTold);
+        ArgumentNullException.ThrowIfNull(testOf);
         ArgumentNullException.ThrowIfNull(log);
         ArgumentNullException.ThrowIfNull(kernel);
         var scanner = new KernelLogScanner();
@@ -89,7 +100,7 @@ public sealed class ComplaintGate
         var notes = ImmutableArray.CreateBuilder<string>();
         if (!any)
             problems.Add("the kernel's log could not be checked: it is empty");
-        ImmutableArray<KernelComplaint> left = scanner.Complete();
+        ImmutableArray<KernelComplaint> left = [.. scanner.Complete().Select(c => c with { Test = testOf(c) })];
         var allowed = ImmutableArray.CreateBuilder<(KernelComplaint, KernelAllowListEntry)>();
         var expired = new Dictionary<KernelComplaint, KernelAllowListEntry>();
         DateOnly today = DateOnly.FromDateTime(DateTime.UtcNow);
@@ -114,7 +125,7 @@ public sealed class ComplaintGate
             }
         }
 
-        foreach (KernelComplaint complaint in left)
+        foreach (KernelComplaint complaint in left.Where(c => !isTold(c)))
             problems.Add(Describe(complaint, expired.GetValueOrDefault(complaint)));
         foreach (IGrouping<KernelAllowListEntry, (KernelComplaint Complaint, KernelAllowListEntry Entry)> group in allowed.GroupBy(a => a.Item2, ReferenceEqualityComparer.Instance as IEqualityComparer<KernelAllowListEntry>))
             notes.Add($"allowed {(group.Count() == 1 ? "" : $"{group.Count()} times ")}until {group.Key.Expires:yyyy-MM-dd}: {group.First().Complaint.Title} ({group.Key.Reason})");
@@ -146,7 +157,8 @@ public sealed class ComplaintGate
         string message = complaint.Message is { Length: > 0 } text && !complaint.Title.Contains(text, StringComparison.Ordinal) ? $": {text}" : "";
         string frames = string.Concat(FramesOf(complaint).Take(MostFrames).Select(f => $"\n    {f}"));
         string old = expired is null ? "" : $"; {expired.File}:{expired.Line} allowed it ({expired.Reason}) until {expired.Expires:yyyy-MM-dd}, which is over";
-        return $"the kernel complained: {complaint.Title}{message}{old}{frames}";
+        string during = complaint.Test is { } test ? $" during {test}" : "";
+        return $"the kernel complained{during}: {complaint.Title}{message}{old}{frames}";
     }
 
     // A kernel without frame pointers is sure of no frame: what it then finds on the stack is a call where it is not a function's very

@@ -8,6 +8,7 @@ public sealed class KernelAllowListTests
     {
         Location = new KernelSourceLocation("lib/foo.c", 12),
         Message = "first line\nframe size is 12",
+        Test = "suite.test.parameter",
     };
 
     private static readonly KernelComplaint Lockdep = new(KernelComplaintKind.Lockdep, "WARNING: possible circular locking dependency detected");
@@ -24,6 +25,9 @@ public sealed class KernelAllowListTests
     [InlineData("regex: ^frame size", true)]
     [InlineData("source: lib/*.c", true)]
     [InlineData("source: foo.c", false)]
+    [InlineData("test: suite.*", true)]
+    [InlineData("test: suite", false)]
+    [InlineData("kind: Lockdep\ntest: *", false)]
     [InlineData("kind: Warning\nkernels: 7.3", true)]
     [InlineData("kind: Warning\nkernels: 6.1-7.3", true)]
     [InlineData("kind: Warning\nkernels: 7.3.1-", false)]
