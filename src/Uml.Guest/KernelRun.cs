@@ -66,22 +66,8 @@ public sealed class KernelRun : IAsyncDisposable
         BootPlan plan = BootPlan.CreateKernelOnly(options, kernel, new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory), "", options.Name ?? $"uml-{Guid.NewGuid().ToString("N")[20..]}", Directory.GetCurrentDirectory()));
 
-        (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
-        SupervisorClient supervisor;
-        using (theirs)
-        {
-            try
-            {
-                supervisor = SupervisorClient.Spawn(agent, theirs);
-            }
-            catch (IOException e)
-            {
-                ours.Dispose();
-                throw new GuestUnavailableException($"The kernel could not be started: {e.Message}.", e);
-            }
-        }
-
-        var run = new KernelRun(kernel, supervisor, new Socket(ours));
+        (SupervisorClient supervisor, Socket console) = SupervisorClient.Spawn(agent, "kernel");
+        var run = new KernelRun(kernel, supervisor, console);
         try
         {
             await run.BeginAsync(plan, options, cancellationToken);

@@ -203,7 +203,7 @@ public sealed class RunInGuest : GuestTask
             _ => GuestRoot.Directory(Path.GetFullPath(Root, ProjectDirectory)),
         };
         var options = new GuestOptions();
-        KernelReference kernel = string.IsNullOrEmpty(Kernel) ? options.Kernel : ReadKernel(Kernel);
+        KernelReference kernel = ReadKernel(Kernel);
         options = options with
         {
             Kernel = kernel,

@@ -100,7 +100,7 @@ internal static class KmodSession
         // A module's exit function may have taken the kernel with it.
         if (await guest.WaitForExitAsync(CancellationToken.None) is { Signal: 6 })
         {
-            Message.Error($"the guest's kernel panicked: {guest.KernelLog.Reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic)?.Title ?? "no report"}");
+            Message.Error($"the guest's kernel panicked: {guest.KernelLog.Panic?.Reason ?? "no report"}");
             return status == 0 ? ExitStatus.Lost : status;
         }
 
@@ -137,19 +137,8 @@ internal static class KmodSession
     {
         bool input = Descriptor.Input.HasContent;
         GuestProcess process = await guest.StartProcessAsync(new ExecOptions(arguments) { Timeout = timeout, RedirectStandardInput = input }, signals.Stopped);
-        var command = new OwnCommandProcess(process);
-        signals.ForwardTo(command);
-        try
-        {
-            Task output = new CommandStreams(command, signals, false).Start(input);
-            GuestExit exit = await process.WaitAsync(signals.Stopped);
-            await output.WaitAsync(signals.Stopped);
-            return exit.ExitCode;
-        }
-        finally
-        {
-            signals.ForwardTo(null);
-        }
+        (GuestExit exit, _) = await CommandStreams.FollowAsync(new OwnCommandProcess(process), signals, input, terminal: false, () => process.WaitAsync(signals.Stopped));
+        return exit.ExitCode;
     }
 
     private static async Task<IEnumerable<string>> LeaksAsync(Guest guest, CancellationToken stop)

@@ -189,7 +189,7 @@ public sealed class KunitRun
         string problem = end switch
         {
             KunitBootEnd.Halted => "",
-            KunitBootEnd.Panicked => $"the kernel panicked: {PanicOf(run.KernelLog)}",
+            KunitBootEnd.Panicked => $"the kernel panicked: {run.KernelLog.Panic?.Reason ?? "it left no report"}",
             KunitBootEnd.TestTimedOut => NoResult + GuestProcess.Format(_options.TestTimeout),
             KunitBootEnd.TimedOut => $"the kernel was not done within {GuestProcess.Format(_options.Timeout)} (--timeout)",
             _ => $"the kernel ended {(status is { Signal: { } signal } ? $"by signal {signal}" : status is null ? "with its supervisor" : $"with status {status.ExitCode}")}",
@@ -216,16 +216,6 @@ public sealed class KunitRun
                 return null;
             cancellationToken.ThrowIfCancellationRequested();
         }
-    }
-
-    private static string PanicOf(KernelLog log)
-    {
-        const string Words = "Kernel panic - not syncing: ";
-        IReadOnlyList<KernelReport> reports = log.Reports;
-        if (reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic) is not { } panic)
-            return "it left no report";
-        string title = panic.Title.StartsWith(Words, StringComparison.Ordinal) ? panic.Title[Words.Length..] : panic.Title;
-        return reports.Count > 1 && reports[^2] is { Kind: KernelReportKind.Bug or KernelReportKind.Oops or KernelReportKind.Warning or KernelReportKind.Kasan } cause ? $"{title} ({cause.Title})" : title;
     }
 
     private void Finish(KunitBoot boot)
