@@ -131,7 +131,6 @@ internal static unsafe partial class Native
     [LibraryImport("libc")] private static partial int poll(PollDescriptor* descriptors, nuint count, int timeout);
     [LibraryImport("libc")] private static partial int isatty(int fd);
     [LibraryImport("libc")] private static partial int tcgetpgrp(int fd);
-    [LibraryImport("libc")] public static partial int getppid();
     [LibraryImport("libc")] private static partial int getpgrp();
     [LibraryImport("libc")] private static partial int ioctl(int fd, nuint request, void* argument);
     [LibraryImport("libc")] private static partial int tcgetattr(int fd, byte* settings);

@@ -33,7 +33,8 @@ internal sealed record ExternalProgram(string FileName)
 {
     // Nothing outlives this process: the shell reads from a pipe whose other end only this process holds, so its end, in
     // whatever way it comes, ends the program. (The prctl for that follows the life of a thread, which is no help from a
-    // thread pool.) The watcher is killed and not asked, as it may not have dropped this trap yet. The program has a session of its own, so that what it started can be ended with it.
+    // thread pool.) The watcher is killed and not asked, as it may not have dropped this trap yet. The program has a session of
+    // its own, so that what it started can be ended with it.
     private const string Guard = """
         p= t=
         trap 't=1; [ -n "$p" ] && { kill -TERM "-$p" || kill -TERM "$p"; } 2>/dev/null' TERM INT HUP

@@ -30,6 +30,7 @@ public sealed partial class KernelStore
             if (Notice is not null)
                 options.Progress?.Report(new KernelProgress(Notice, IsWarning: true));
             Directory.CreateDirectory(LockRoot);
+            await CheckBuildAsync(reference, options, cancellationToken);
             using FileLock mine = await FileLock.TakeAsync(
                 Path.Combine(LockRoot, NameOf(reference)),
                 () => options.Progress?.Report(new KernelProgress($"waiting for another process that is building {reference}")),
@@ -114,6 +115,14 @@ public sealed partial class KernelStore
             return (await BuildAsync(reference, new KernelBuildOptions { Progress = options.Progress }, cancellationToken)).Kernel;
         options.Progress?.Report(new KernelProgress($"{reference} was changed since its kernel was built, and that kernel is used: build it again (uml kernel build)", IsWarning: true));
         return old;
+    }
+
+    /// <summary>Says what is wrong with a request before it waits for other builds.</summary>
+    private async Task CheckBuildAsync(KernelReference reference, KernelBuildOptions options, CancellationToken cancellationToken)
+    {
+        string buildRoot = BuildRoot.Choose(Root, _host.Variable, reference.ToString());
+        using SourceCache sources = new(buildRoot, _host, reference.ToString(), options.Progress);
+        await new KernelBuild(reference, options, _host, sources, buildRoot, LogRoot, temporary: "").CheckAsync(cancellationToken);
     }
 
     /// <summary>The same, by who holds the reference's lock.</summary>

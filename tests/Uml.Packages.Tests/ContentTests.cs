@@ -61,7 +61,7 @@ public sealed class ContentTests(Feed feed)
     {
         using ZipArchive package = ZipFile.OpenRead(Path.Combine(feed.Packages, $"Uml.Guest.{Feed.Version}.nupkg"));
         AssertIsAgent(package.GetEntry("runtimes/linux-x64/native/uml-agent"));
-        Assert.Equal(["Microsoft.Extensions.Logging.Abstractions", "Uml.Kernel", "Uml.Wire"], Dependencies("Uml.Guest").Select(d => d.Id));
+        Assert.Equal(["Microsoft.Extensions.Logging.Abstractions", "Uml.Kernel", "Uml.Results", "Uml.Wire"], Dependencies("Uml.Guest").Select(d => d.Id));
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class ContentTests(Feed feed)
         Assert.DoesNotContain(files, f => f.StartsWith("lib/", StringComparison.Ordinal) || f.StartsWith("ref/", StringComparison.Ordinal));
         string[] tasks = [.. files.Where(f => f.StartsWith("tasks/", StringComparison.Ordinal) && f.EndsWith(".dll", StringComparison.Ordinal)).Select(f => Path.GetFileName(f))];
         Assert.Equal(
-            ["Microsoft.Extensions.DependencyInjection.Abstractions.dll", "Microsoft.Extensions.Logging.Abstractions.dll", "Uml.Guest.dll", "Uml.Kernel.dll", "Uml.MSBuild.dll", "Uml.Wire.dll"],
+            ["Microsoft.Extensions.DependencyInjection.Abstractions.dll", "Microsoft.Extensions.Logging.Abstractions.dll", "Uml.Guest.dll", "Uml.Kernel.dll", "Uml.MSBuild.dll", "Uml.Results.dll", "Uml.Wire.dll"],
             tasks);
         Assert.All(tasks, t => Assert.Contains($"tasks/net10.0/{t}", files));
         Assert.Contains("tasks/net10.0/Uml.MSBuild.deps.json", files);

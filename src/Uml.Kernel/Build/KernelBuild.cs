@@ -26,6 +26,8 @@ internal sealed class KernelBuild(
 
     private string Name => reference.ToString();
 
+    private ImmutableArray<string> Profiles => options.FromDefaults ? [] : [.. reference.Profiles.Where(p => p != KernelProfile.Base)];
+
     // make works in another directory.
     private string Compiler => options.Compiler.Contains('/', StringComparison.Ordinal) ? Path.GetFullPath(options.Compiler) : options.Compiler;
 
@@ -35,15 +37,14 @@ internal sealed class KernelBuild(
     /// <summary>The compiler was called through ccache.</summary>
     public bool UsedCcache { get; private set; }
 
-    /// <summary>Gets the source and decides on everything else.</summary>
-    public async Task<BuildPlan> PlanAsync(CancellationToken cancellationToken)
+    /// <summary>Finds what is wrong with the request or with the machine and can be known before anything is downloaded or waited for.</summary>
+    /// <exception cref="KernelException">Something is.</exception>
+    public async Task CheckAsync(CancellationToken cancellationToken)
     {
         string source = reference.BuildSource!;
-        ImmutableArray<string> profiles = options.FromDefaults ? [] : [.. reference.Profiles.Where(p => p != KernelProfile.Base)];
+        ImmutableArray<string> profiles = Profiles;
         ImmutableArray<ConfigurationFragment> own = [.. options.Fragments.Select(ReadFragment)];
         ConfigurationLine[] settings = [.. options.Settings.Select(ConfigurationFragment.ParseSetting)];
-
-        // What is wrong with the request, and what the machine lacks, is said before anything is downloaded.
         bool debian = reference.Source == KernelSource.DebianSource;
         KernelSourceVersion? version = debian ? Guess(source) : Directory.Exists(source) ? KernelSourceVersion.Read(source) : null;
         if (!debian && !Path.Exists(source))
@@ -55,13 +56,21 @@ internal sealed class KernelBuild(
         bool patches = KernelProfile.Patches.Any(p => p.Profiles.IsEmpty || p.Profiles.Any(profiles.Contains));
         await BuildTool.CheckAsync(BuildTool.For(wanted, Compiler, debian ? "source.tar.xz" : source, patches), host, Name, cancellationToken);
         BuildRoot.RequireSpace(buildRoot, options.NoDebugInformation ? ObjectsSize : DebugObjectsSize, Name);
+    }
 
+    /// <summary>Gets the source and decides on everything else.</summary>
+    public async Task<BuildPlan> PlanAsync(CancellationToken cancellationToken)
+    {
+        await CheckAsync(cancellationToken);
+        string source = reference.BuildSource!;
+        ImmutableArray<string> profiles = Profiles;
+        ConfigurationLine[] settings = [.. options.Settings.Select(ConfigurationFragment.ParseSetting)];
         CompilerIdentity identity = await CompilerIdentity.ReadAsync(Compiler, host, Name, cancellationToken);
-        KernelTree tree = debian ? await sources.OpenDebianAsync(source, temporary, options.Refresh, cancellationToken)
+        KernelTree tree = reference.Source == KernelSource.DebianSource ? await sources.OpenDebianAsync(source, temporary, options.Refresh, cancellationToken)
             : Directory.Exists(source) ? await sources.OpenTreeAsync(source, cancellationToken)
             : await sources.OpenTarballAsync(source, temporary, cancellationToken);
-        own = [.. options.SourceFragments.Select((f, i) => ReadSourceFragment(tree, f, i)), .. own];
-        fragments = Fragments(profiles, own, settings, tree.Version.Version, checkVersion: true);
+        ImmutableArray<ConfigurationFragment> own = [.. options.SourceFragments.Select((f, i) => ReadSourceFragment(tree, f, i)), .. options.Fragments.Select(ReadFragment)];
+        ImmutableArray<ConfigurationFragment> fragments = Fragments(profiles, own, settings, tree.Version.Version, checkVersion: true);
         MergedConfiguration configuration = MergedConfiguration.Merge(fragments, settings, tree.Version.Version);
         return new BuildPlan
         {
