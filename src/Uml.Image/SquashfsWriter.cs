@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
@@ -13,7 +14,7 @@ internal static class SquashfsWriter
 {
     public const string Package = "squashfs-tools";
 
-    private const string Program = "sqfstar";
+    public const string Program = "sqfstar";
 
     /// <summary>The tool; null where it is not installed.</summary>
     public static string? Find(HostTools host) => HostPrograms.Find(host, Program);
@@ -31,24 +32,26 @@ internal static class SquashfsWriter
         string program = Find(host)
             ?? throw new KernelException($"{reference} cannot be made into an image: the program {Program} is not installed; install the package '{Package}', version 4.5 or later.") { Problem = KernelProblem.Unavailable };
         string seconds = time.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        ProcessStartInfo start = new(program)
+        string[] line = [.. await UserNamespaces.RootPrefixAsync(host, cancellationToken), program];
+        ProcessStartInfo start = new(line[0])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        foreach (string argument in (string[])["-quiet", "-no-progress", "-exit-on-error", "-comp", "lz4", "-mkfs-time", seconds, "-root-mode", "755", "-root-uid", "0", "-root-gid", "0", "-root-time", seconds, path])
+        // sqfstar 4.5 gives the root directory to whoever runs it, and that is to be root.
+        foreach (string argument in (string[])[.. line[1..], "-quiet", "-no-progress", "-exit-on-error", "-comp", "lz4", "-noI", "-mkfs-time", seconds, "-root-mode", "755", "-root-uid", "0", "-root-gid", "0", path])
             start.ArgumentList.Add(argument);
         start.Environment.Remove("SOURCE_DATE_EPOCH");
         start.Environment["LC_ALL"] = "C.UTF-8";
 
         using Process process = new() { StartInfo = start };
         StringBuilder words = new();
-        void Keep(object sender, DataReceivedEventArgs line)
+        void Keep(object sender, DataReceivedEventArgs said)
         {
             lock (words)
-                words.Append(line.Data is { Length: > 0 } text ? text + " | " : "");
+                words.Append(said.Data is { Length: > 0 } text ? text + " | " : "");
         }
 
         process.OutputDataReceived += Keep;
@@ -73,7 +76,11 @@ internal static class SquashfsWriter
             // Its input is a pipe from this process alone: whatever happens to this process, it ends.
             await process.WaitForExitAsync(cancellationToken);
             if (process.ExitCode == 0 && broken is null)
+            {
+                StampRoot(path, (uint)Math.Clamp(time.ToUnixTimeSeconds(), 0, uint.MaxValue));
                 return;
+            }
+
             string text;
             lock (words)
                 text = words.ToString().TrimEnd(' ', '|');
@@ -84,5 +91,27 @@ internal static class SquashfsWriter
             if (!process.HasExited)
                 process.Kill();
         }
+    }
+
+    // sqfstar 4.5 stamps the root directory with the present time, whatever it is told. Inodes are stored uncompressed (-noI), so the
+    // four bytes can be set: fs/squashfs/squashfs_fs.h, the superblock's root_inode and inode_table_start, squashfs_base_inode.mtime.
+    private static void StampRoot(string path, uint seconds)
+    {
+        const int rootInode = 32, inodeTable = 64, blockHeader = 2, timeOfInode = 8;
+        const ushort uncompressed = 0x8000;
+        using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite);
+        Span<byte> superblock = stackalloc byte[96];
+        file.ReadExactly(superblock);
+        long root = BinaryPrimitives.ReadInt64LittleEndian(superblock[rootInode..]);
+        long block = BinaryPrimitives.ReadInt64LittleEndian(superblock[inodeTable..]) + (root >> 16);
+        Span<byte> header = stackalloc byte[blockHeader];
+        file.Position = block;
+        file.ReadExactly(header);
+        if ((BinaryPrimitives.ReadUInt16LittleEndian(header) & uncompressed) == 0)
+            throw new IOException($"{Program} compressed the inodes although it was told not to");
+        Span<byte> time = stackalloc byte[4];
+        BinaryPrimitives.WriteUInt32LittleEndian(time, seconds);
+        file.Position = block + blockHeader + (root & 0xffff) + timeOfInode;
+        file.Write(time);
     }
 }

@@ -164,6 +164,66 @@ public sealed class RootTests
         Assert.Equal("written", await ShellAsync(guest, "echo written > /etc/x; cat /etc/x"));
     }
 
+    [Theory]
+    [InlineData("whole", "debian:bookworm")]
+    [InlineData("whole", "debian:sid")]
+    [InlineData("gpt", "debian:bookworm")]
+    [InlineData("gpt", "debian:sid")]
+    [InlineData("dos", "debian:sid")]
+    public async Task A_disk_is_a_root_and_stays_as_it_is(string kind, string kernel)
+    {
+        using var place = new Scratch();
+        Directory.CreateDirectory(place["tree/dev"]);
+        Directory.CreateDirectory(place["tree/proc"]);
+        await new ExternalProgram(Tools.Find("gcc")) { Arguments = ["-static", "-O2", "-o", place["tree/probe"], Path.Combine(AppContext.BaseDirectory, "probe.c")] }.RunAsync(Cancel);
+        await new ExternalProgram(Tools.Find("mkfs.ext4")) { Arguments = ["-q", "-F", "-d", place["tree"], place["root.img"], "16M"] }.RunAsync(Cancel);
+        string disk = place["root.img"];
+        if (kind != "whole")
+        {
+            disk = place["disk.img"];
+            await using (FileStream made = File.Create(disk))
+                made.SetLength(40 << 20);
+            string table = kind == "gpt" ? "label: gpt\nsize=8M, type=L\nstart=12M, size=16M, type=4f68bce3-e8cd-4db1-96e7-fbcaf984b709\n" : "label: dos\nstart=1M, size=8M, type=82\nstart=12M, size=16M, type=83\n";
+            await File.WriteAllTextAsync(place["table"], table, Cancel);
+            await new ExternalProgram("/bin/sh") { Arguments = ["-c", "\"$1\" -q \"$2\" < \"$3\" && dd if=\"$4\" of=\"$2\" bs=1M seek=12 conv=notrunc status=none", "sh", Tools.Find("sfdisk"), disk, place["table"], place["root.img"]] }.RunAsync(Cancel);
+        }
+
+        string before = await HashAsync(disk);
+        await using (Guest guest = await StartAsync(GuestRoot.Image("file:" + disk), kernel, b => b.WithArtifact(place["table"].Length > 0 && File.Exists(place["table"]) ? place["table"] : disk, "/written")))
+        {
+            ExecResult result = await guest.ExecAsync(["/probe", "/probe", "/written"], Cancel);
+            Assert.Contains("/probe: 100755", result.StandardOutput, StringComparison.Ordinal);
+            Assert.Contains("/written: 100644", result.StandardOutput, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(before, await HashAsync(disk));
+    }
+
+    [Fact]
+    public async Task An_archive_is_a_root_and_made_once()
+    {
+        using var place = new Scratch();
+        await new ExternalProgram(Tools.Find("gcc")) { Arguments = ["-static", "-O2", "-o", place["probe"], Path.Combine(AppContext.BaseDirectory, "probe.c")] }.RunAsync(Cancel);
+        await new ExternalProgram("tar") { Arguments = ["-czf", place["root.tar.gz"], "-C", place.Path, "probe"] }.RunAsync(Cancel);
+        ImageReference reference = ImageReference.Parse("file:" + place["root.tar.gz"]);
+        try
+        {
+            await using Guest guest = await StartAsync(GuestRoot.Image(reference));
+            Assert.Contains("/probe: 100755", (await guest.ExecAsync(["/probe", "/probe"], Cancel)).StandardOutput, StringComparison.Ordinal);
+            RootImage made = new ImageStore().Find(reference)!;
+            // Another archive under the same name is another root.
+            await new ExternalProgram("tar") { Arguments = ["-czf", place["root.tar.gz"], "-C", place.Path, "--transform=s/probe/other/", "probe"] }.RunAsync(Cancel);
+            Assert.Null(new ImageStore().Find(reference));
+            await using Guest next = await StartAsync(GuestRoot.Image(reference));
+            Assert.Contains("/other: 100755", (await next.ExecAsync(["/other", "/other"], Cancel)).StandardOutput, StringComparison.Ordinal);
+            await new ImageStore().RemoveAsync(made.Record.Sha256, Cancel);
+        }
+        finally
+        {
+            await new ImageStore().RemoveAsync(reference.ToString(), Cancel);
+        }
+    }
+
     [Fact]
     public async Task A_damaged_image_is_said_in_one_line()
     {
