@@ -1,0 +1,5 @@
+namespace Uml.CI;
+
+/// <summary>A manifest, an index or a configuration as it was read.</summary>
+/// <param name="MediaType">What it was said to be; null where nobody did.</param>
+internal sealed record OciDocument(byte[] Content, string? MediaType, OciDigest Digest);
