@@ -17,9 +17,9 @@ public sealed record OciImageConfig
     /// <summary>The program and its first arguments; empty where the image has none.</summary>
     public ImmutableArray<string> EntryPoint { get; init; } = [];
 
-    /// <summary>Arguments of the entry point, or the command where there is none; what the user gives stands for it.</summary>
+    /// <summary>Arguments of the entry point, or the command where there is none.</summary>
     public ImmutableArray<string> Command { get; init; } = [];
 
-    /// <summary>What runs: the entry point with the user's command, or with the image's own where the user gives none; empty when there is neither.</summary>
-    public ImmutableArray<string> CommandLine(IReadOnlyCollection<string> given) => [.. EntryPoint, .. given.Count > 0 ? given : Command];
+    /// <summary>What runs where the user asks for nothing: the entry point and the command; empty when the image has neither.</summary>
+    public ImmutableArray<string> CommandLine => [.. EntryPoint, .. Command];
 }

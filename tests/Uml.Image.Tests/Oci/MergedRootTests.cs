@@ -157,7 +157,6 @@ public sealed class MergedRootTests : ImageTest
         using OciImage opened = await OciImage.OpenAsync(OciReference.Parse(Layout(image.Build())), Store, Options(), Token);
         Assert.Equal(["PATH=/bin", "A=b=c", "EMPTY="], opened.Config.Environment);
         Assert.Equal(("nobody:nogroup", "/srv"), (opened.Config.User, opened.Config.WorkingDirectory));
-        Assert.Equal(["/bin/app", "--serve", "80"], opened.Config.CommandLine([]));
-        Assert.Equal(["/bin/app", "--serve", "81", "x"], opened.Config.CommandLine(["81", "x"]));
+        Assert.Equal(["/bin/app", "--serve", "80"], opened.Config.CommandLine);
     }
 }
