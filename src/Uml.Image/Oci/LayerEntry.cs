@@ -16,6 +16,8 @@ internal enum LayerEntryKind
 
 /// <summary>What a file has beside its name and content.</summary>
 /// <param name="Mode">The twelve bits of chmod.</param>
+/// <param name="UserId">The owner.</param>
+/// <param name="GroupId">And its group.</param>
 /// <param name="Modified">Seconds since 1970, which may be negative.</param>
 /// <param name="ModifiedNanoseconds">And from there forward.</param>
 internal sealed record LayerAttributes(int Mode, uint UserId, uint GroupId, long Modified, int ModifiedNanoseconds)

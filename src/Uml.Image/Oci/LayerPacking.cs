@@ -8,6 +8,7 @@ internal static class LayerPacking
     /// <summary>Unpacks a layer.</summary>
     /// <param name="head">Its first bytes, at least six where it has them.</param>
     /// <param name="packed">All of it, those bytes too.</param>
+    /// <param name="host">Where programs are looked for.</param>
     /// <exception cref="OciFaultException">It is packed in a way that is not known here.</exception>
     public static Stream Unpack(ReadOnlySpan<byte> head, Stream packed, HostTools host) => head switch
     {

@@ -29,7 +29,10 @@ internal sealed class MergedRoot(OciLimits limits)
     public long Bytes => _bytes;
 
     /// <summary>Puts one layer on top of those before it.</summary>
-    /// <param name="number">The layer's, from 0.</param>
+    /// <param name="reader">The layer.</param>
+    /// <param name="number">Its number, from 0.</param>
+    /// <param name="spool">Where contents go.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="OciFaultException">The layer is malformed.</exception>
     public void Apply(LayerReader reader, int number, LayerSpool spool, CancellationToken cancellationToken)
     {

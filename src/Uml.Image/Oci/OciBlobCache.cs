@@ -13,8 +13,10 @@ internal sealed class OciBlobCache(string store)
     private readonly ConcurrentDictionary<OciDigest, bool> _own = [];
 
     /// <summary>Opens a blob, which is fetched when it is not there.</summary>
+    /// <param name="blob">Its digest and size.</param>
     /// <param name="fetch">Writes it to a file, and has checked it when it ends.</param>
     /// <param name="onWait">Called when another process is fetching it.</param>
+    /// <param name="cancellationToken">Ends it; nothing stays.</param>
     public async Task<FileStream> OpenAsync(OciDescriptor blob, Func<FileStream, Task> fetch, Action onWait, CancellationToken cancellationToken)
     {
         string path = Path.Combine(_root, blob.Digest.Algorithm, blob.Digest.Hex);

@@ -38,7 +38,10 @@ internal sealed class OciImage : IDisposable
         });
 
     /// <summary>Fetches an image and puts its layers together.</summary>
+    /// <param name="reference">The image.</param>
     /// <param name="store">The store's directory.</param>
+    /// <param name="options">Limits, times, progress.</param>
+    /// <param name="cancellationToken">Ends it; nothing half stays.</param>
     /// <exception cref="KernelException">It cannot be had, or is malformed; nothing of it is left in the store.</exception>
     public static Task<OciImage> OpenAsync(OciReference reference, string store, OciOptions options, CancellationToken cancellationToken) =>
         GuardAsync(reference, store, async () =>

@@ -7,6 +7,7 @@ namespace Uml.CI;
 internal static class OciJson
 {
     /// <summary>Parses a document that has to be an object.</summary>
+    /// <param name="content">Its bytes.</param>
     /// <param name="what">What it is, for messages: "the manifest".</param>
     public static JsonElement Parse(byte[] content, string what)
     {

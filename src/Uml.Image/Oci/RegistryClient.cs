@@ -50,8 +50,10 @@ internal sealed class RegistryClient : IDisposable
     private string Name => _registry.Authority;
 
     /// <summary>Asks for something of the image: "manifests/latest", "blobs/sha256:...".</summary>
+    /// <param name="path">What, below the image's address.</param>
     /// <param name="what">For messages: "the manifest".</param>
     /// <param name="from">The first byte wanted.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="OciFaultException">There is no answer with content.</exception>
     public async Task<HttpResponseMessage> GetAsync(string path, string what, long from, CancellationToken cancellationToken)
     {
@@ -115,9 +117,9 @@ internal sealed class RegistryClient : IDisposable
         {
             return await body.ReadAsync(buffer, silence.Token);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new IOException($"nothing came for {_options.Timeouts.Silence.TotalSeconds:0.#} s");
+            throw new IOException($"nothing came for {_options.Timeouts.Silence.TotalSeconds:0.#} s", e);
         }
     }
 

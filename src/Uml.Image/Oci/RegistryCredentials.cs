@@ -128,9 +128,9 @@ internal sealed class RegistryCredentials(HostTools host)
         {
             result = await new ExternalProgram(path) { Arguments = ["get"], Input = authority + "\n", ThrowsOnFailure = false }.RunAsync(time.Token);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new OciFaultException($"its registry wants credentials, and the helper {program} does not answer", KernelProblem.Unavailable);
+            throw new OciFaultException($"its registry wants credentials, and the helper {program} does not answer", KernelProblem.Unavailable, e);
         }
 
         // "credentials not found in native keychain", by docker's own words, is no failure.

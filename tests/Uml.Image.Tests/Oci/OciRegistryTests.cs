@@ -152,13 +152,13 @@ public sealed class OciRegistryTests : ImageTest
             return Options(("DOCKER_CONFIG", this["docker"]));
         }
 
-        await RefusedAsync(reference, "refuses the credentials in " + this["docker"], With($$"""{"auths":{"{{registry.Host}}":{"auth":"{{Auth("me:wrong")}}"}}}"""));
-        await RefusedAsync(reference, "wants credentials", With($$"""{"auths":{"other.example.org":{"auth":"{{Auth("me:se:cret")}}"}}}"""));
-        await RefusedAsync(reference, "are malformed", With($$"""{"auths":{"{{registry.Host}}":{"auth":"%%"}}}"""));
+        await RefusedAsync(reference, "refuses the credentials in " + this["docker"], With($$"""{"auths":{"{{registry.Host}}":{"auth":"{{Auth("me:wrong")}}"} } }"""));
+        await RefusedAsync(reference, "wants credentials", With($$"""{"auths":{"other.example.org":{"auth":"{{Auth("me:se:cret")}}"} } }"""));
+        await RefusedAsync(reference, "are malformed", With($$"""{"auths":{"{{registry.Host}}":{"auth":"%%"} } }"""));
         await RefusedAsync(reference, "not valid JSON", With("{"));
-        Assert.NotEmpty(await MergeAsync(reference, With($$"""{"auths":{"{{registry.Host}}":{"auth":"{{Auth("me:se:cret")}}"}}}""")));
-        Assert.NotEmpty(await MergeAsync(reference, With($$"""{"auths":{"{{registry.Host}}/team":{"auth":"{{Auth("me:se:cret")}}"},"{{registry.Host}}":{"auth":"{{Auth("me:wrong")}}"}}}""")));
-        Assert.NotEmpty(await MergeAsync(reference, With($$"""{"auths":{"http://{{registry.Host}}/v1/":{"auth":"{{Auth("me:se:cret")}}"}}}""")));
+        Assert.NotEmpty(await MergeAsync(reference, With($$"""{"auths":{"{{registry.Host}}":{"auth":"{{Auth("me:se:cret")}}"} } }""")));
+        Assert.NotEmpty(await MergeAsync(reference, With($$"""{"auths":{"{{registry.Host}}/team":{"auth":"{{Auth("me:se:cret")}}"},"{{registry.Host}}":{"auth":"{{Auth("me:wrong")}}"} } }""")));
+        Assert.NotEmpty(await MergeAsync(reference, With($$"""{"auths":{"http://{{registry.Host}}/v1/":{"auth":"{{Auth("me:se:cret")}}"} } }""")));
     }
 
     [Fact]
@@ -185,7 +185,7 @@ public sealed class OciRegistryTests : ImageTest
         await RefusedAsync(reference, "the helper 'docker-credential-none'", With("""{"credsStore":"none"}"""));
         Assert.NotEmpty(await MergeAsync(reference, With("""{"credsStore":"test"}""")));
         await EmptyAsync();
-        Assert.NotEmpty(await MergeAsync(reference, With($$"""{"credHelpers":{"{{registry.Host}}":"test"}}""")));
+        Assert.NotEmpty(await MergeAsync(reference, With($$"""{"credHelpers":{"{{registry.Host}}":"test"} }""")));
         await EmptyAsync();
         Assert.NotEmpty(await MergeAsync(reference, With($$"""{"auths":{"{{registry.Host}}":{"identitytoken":"refresh"} } }""")));
     }
