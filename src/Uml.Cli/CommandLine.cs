@@ -66,6 +66,7 @@ internal static class CommandLine
         root.Subcommands.Add(KselftestCommand.Create());
         root.Subcommands.Add(KmodCommand.Create());
         root.Subcommands.Add(KernelCommand.Create());
+        root.Subcommands.Add(ImageCommand.Create());
         root.Subcommands.Add(GuestCommand.Create());
         root.Subcommands.Add(ReportCommand.Create());
         root.Subcommands.Add(GitHubCommand.Create());

@@ -15,8 +15,9 @@ internal static class DryRun
         if (lockFile is not null && KernelLock.Load(lockFile).Find(options.Kernel) is null)
             lockFile = null;
         GuestKernel kernel = await store.ResolveAsync(options.Kernel, new KernelResolveOptions { Offline = true, LockFile = lockFile, SettingsDirectory = request.SettingsDirectory });
+        RootImage? image = options.Root.Reference is { } reference ? await new ImageStore().ResolveAsync(reference, new ImageResolveOptions { Offline = true }) : null;
         var plan = BootPlan.Create(options, kernel, new BootPlan.HostFacts(
-            MemoryDirectory.Find(options.Memory), Initramfs.Ensure(AgentBinary.Find(), store.Root), "uml-dry-run", Directory.GetCurrentDirectory()));
+            MemoryDirectory.Find(options.Memory), Initramfs.Ensure(AgentBinary.Find(), store.Root), "uml-dry-run", Directory.GetCurrentDirectory(), image, options.Scratch is null ? null : "(scratch)"));
         string directory = $"{plan.Start.BaseDirectory}/{plan.Start.Name}";
 
         // The supervisor adds what depends on the guest's own directory (Uml.Agent, KernelProcess).
@@ -32,5 +33,5 @@ internal static class DryRun
     }
 
     private static string Placeholders(string argument, StartGuestMessage start) =>
-        argument.Replace("{initramfs}", start.Initramfs, StringComparison.Ordinal).Replace("{log}", "(log)", StringComparison.Ordinal).Replace("{console}", "(console)", StringComparison.Ordinal);
+        start.Disks.Select((path, number) => (path, number)).Aggregate(argument, (a, disk) => a.Replace($"{{disk{disk.number}}}", disk.path, StringComparison.Ordinal)).Replace("{initramfs}", start.Initramfs, StringComparison.Ordinal).Replace("{log}", "(log)", StringComparison.Ordinal).Replace("{console}", "(console)", StringComparison.Ordinal);
 }

@@ -10,7 +10,8 @@ namespace Uml.CI.Cli;
 internal sealed class GuestOptionSet
 {
     private readonly Option<string?> _kernel = new("--kernel", "-k") { HelpName = "REFERENCE", Description = "Kernel to boot: debian:SUITE, a version such as 7.3, file:PATH or a path. Default: $UML_KERNEL, else debian:sid" };
-    private readonly Option<string> _root = new("--root") { HelpName = "host|empty|DIR", Description = "Root file system: the host's own, read-only under a layer that keeps every write in the guest (default); nothing but what is copied and mounted in; or a directory, under such a layer" };
+    private readonly Option<string> _root = new("--root") { HelpName = "ROOT", Description = "Root file system, under a layer that keeps every write in the guest: host, the host's own (default); empty, nothing but what is copied and mounted in; a directory; a distribution, debian:SUITE; image:NAME; or an image file" };
+    private readonly Option<long?> _scratch = new("--scratch") { HelpName = "SIZE", Description = "Keep what is written to a root that is an image on the host's disk, at most that much, and not in the guest's memory", CustomParser = ParseMemory };
     private readonly Option<long?> _memory = new("--memory", "-m") { HelpName = "SIZE", Description = "Memory, such as 512M (default) or 2G; at least 256M, or 64M on kernels built by uml. The host gives it as the guest uses it", CustomParser = ParseMemory };
     private readonly Option<int?> _cpus = new("--cpus") { HelpName = "N", Description = "Number of CPUs; more than one needs a kernel with SMP", CustomParser = ParseCpus };
     private readonly Option<GuestMount[]> _mounts = new("--mount") { HelpName = "HOST:GUEST[:ro|rw|cow]", Description = "Share a directory or file of the host: read-only (default), writable on the host, or writable in the guest only. Repeatable", CustomParser = r => ParseEach<GuestMount>(r, PathList.ParseMount) };
@@ -39,6 +40,7 @@ internal sealed class GuestOptionSet
     {
         _kernel.CompletionSources.Add(_ => Kernels());
         _root.CompletionSources.Add("host", "empty");
+        _root.CompletionSources.Add(_ => ImageCommand.Suggestions());
         _kernel.Validators.Add(CheckKernels);
         _environment.Validators.Add(CheckEnvironment);
     }
@@ -46,7 +48,7 @@ internal sealed class GuestOptionSet
     /// <summary>Adds the options to a command, in the order its help shows.</summary>
     public void AddTo(Command command, bool shell)
     {
-        foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _copiesOut, _environment, _workingDirectory, _user])
+        foreach (Option option in (Option[])[_kernel, _root, _scratch, _memory, _cpus, _mounts, _copies, _copiesOut, _environment, _workingDirectory, _user])
             command.Options.Add(option);
         foreach (Option option in shell ? (Option[])[_bootTimeout, _append, _kernelLog, _json, _virtualTime, _coverage, _ptrace, _offline, _dryRun, _verbose] : [_timeout, _bootTimeout, _append, _kernelLog, _json, _failOnComplaint, _allow, _noStdin, _tty, _virtualTime, _coverage, _ptrace, _offline, _dryRun, _verbose])
             command.Options.Add(option);
@@ -55,14 +57,14 @@ internal sealed class GuestOptionSet
     /// <summary>Adds those options that decide how a guest boots and what it runs, not how that is shown.</summary>
     public void AddBootTo(Command command)
     {
-        foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _user, _timeout, _bootTimeout, _append, _ptrace])
+        foreach (Option option in (Option[])[_kernel, _root, _scratch, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _user, _timeout, _bootTimeout, _append, _ptrace])
             command.Options.Add(option);
     }
 
     /// <summary>Adds those options that describe a guest that is kept for many commands.</summary>
     public void AddKeptTo(Command command)
     {
-        foreach (Option option in (Option[])[_kernel, _root, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _bootTimeout, _append, _kernelLog, _virtualTime, _coverage, _ptrace, _offline, _verbose])
+        foreach (Option option in (Option[])[_kernel, _root, _scratch, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _bootTimeout, _append, _kernelLog, _virtualTime, _coverage, _ptrace, _offline, _verbose])
             command.Options.Add(option);
     }
 
@@ -73,15 +75,10 @@ internal sealed class GuestOptionSet
     /// <exception cref="KernelException">UML_KERNEL names no kernel.</exception>
     public RunRequest Read(ParseResult result, IReadOnlyList<string> command, bool shell)
     {
-        GuestRoot root = result.GetValue(_root) switch
-        {
-            null or "host" or "/" => GuestRoot.Host,
-            "empty" => GuestRoot.Empty,
-            { } directory => GuestRoot.Directory(directory),
-        };
+        GuestRoot root = GuestRoot.Parse(result.GetValue(_root) ?? "host", Directory.GetCurrentDirectory());
         bool hostRoot = root == GuestRoot.Host;
         string? user = result.GetValue(_user);
-        var options = new GuestOptions { Root = root, Ptrace = result.GetValue(_ptrace), VirtualTime = result.GetValue(_virtualTime), CoverageDirectory = result.GetValue(_coverage) };
+        var options = new GuestOptions { Root = root, Scratch = result.GetValue(_scratch), Ptrace = result.GetValue(_ptrace), VirtualTime = result.GetValue(_virtualTime), CoverageDirectory = result.GetValue(_coverage) };
         if (result.GetValue(_kernel) is { } kernel)
             options = options with { Kernel = kernel };
         if (result.GetValue(_memory) is { } memory)

@@ -11,12 +11,19 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
     // Names differ between versions; a name a kernel does not have is ignored (init/main.c, initcall_blacklist).
     private const string SlowInitcalls = "raid6_init,raid6_select_algo,calibrate_xor_blocks";
 
+    private const long LeastScratch = 16L * 1024 * 1024;
+
     /// <summary>What the plan needs to know of the host.</summary>
     /// <param name="MemoryDirectory">A directory that can hold the guest's memory.</param>
     /// <param name="InitramfsPath">The archive with the agent.</param>
     /// <param name="Name">Name of the guest, unique on this host.</param>
     /// <param name="CurrentDirectory">The caller's current directory.</param>
-    internal sealed record HostFacts(string MemoryDirectory, string InitramfsPath, string Name, string CurrentDirectory);
+    /// <param name="Image">The root image; null for a root of another kind.</param>
+    /// <param name="ScratchFile">A file with an empty ext4 file system for the guest's writes; null for none.</param>
+    internal sealed record HostFacts(string MemoryDirectory, string InitramfsPath, string Name, string CurrentDirectory, RootImage? Image = null, string? ScratchFile = null);
+
+    /// <summary>Name, in the spool, of the list of extended attributes.</summary>
+    internal const string AttributesFile = "attributes";
 
     /// <summary>Works the plan out.</summary>
     /// <exception cref="ArgumentException">An option makes no sense; the message names it and says what to do.</exception>
@@ -27,6 +34,9 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         string[] modules = options.Root != GuestRoot.Empty || options.Mounts.Any(m => m.Mode == MountMode.CopyOnWrite)
             ? ModuleList.WithDependencies(kernel.ModulesDirectory, "overlay")
             : [];
+        if (host.Image is { } rootImage)
+            modules = [.. modules.Concat(ModuleList.WithDependencies(kernel.ModulesDirectory, rootImage.Record.FileSystem)).Distinct(StringComparer.Ordinal)];
+        string[] disks = [.. ((string?[])[host.Image?.Path, host.ScratchFile]).OfType<string>()];
 
         ShareMessage[] shares = [.. options.Mounts.Select(m => new ShareMessage(
             Path.TrimEndingDirectorySeparator(Path.GetFullPath(m.HostPath, host.CurrentDirectory)), m.GuestPath, (ShareMode)m.Mode))];
@@ -34,6 +44,8 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         var read = new List<string>(kernel.ReadPaths) { kernel.ExecutablePath, host.InitramfsPath };
         if (options.Root.HostDirectory.Length > 0)
             read.Add(options.Root.HostDirectory);
+        if (host.Image is { } lower)
+            read.Add(lower.Path);
         if (kernel.ModulesDirectory is { } directory)
             read.Add(directory);
         read.AddRange(shares.Where(s => s.Mode != ShareMode.ReadWrite).Select(s => s.HostPath));
@@ -49,13 +61,16 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         IEnumerable<string> written = shares.Where(s => s.Mode == ShareMode.ReadWrite).Select(s => s.HostPath);
         if (coverage is not null)
             written = written.Append(coverage);
+        if (host.ScratchFile is not null)
+            written = written.Append(host.ScratchFile);
 
         var start = new StartGuestMessage
         {
             BaseDirectory = host.MemoryDirectory,
             Name = host.Name,
             Kernel = kernel.ExecutablePath,
-            Arguments = Arguments(options, kernel),
+            Arguments = [.. Arguments(options, kernel), .. host.Image is null ? (string[])[] : ["ubd0r={disk0}"], .. host.ScratchFile is null ? (string[])[] : ["ubd1={disk1}"]],
+            Disks = disks,
             Initramfs = host.InitramfsPath,
             Environment = environment,
             ReadPaths = [.. read.Distinct(StringComparer.Ordinal)],
@@ -67,6 +82,10 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         var setup = new SetupMessage
         {
             Root = options.Root.HostDirectory,
+            Disk = host.Image is null ? "" : "/dev/ubda",
+            DiskType = host.Image?.Record.FileSystem ?? "",
+            Scratch = host.ScratchFile is null ? "" : "/dev/ubdb",
+            Attributes = host.Image?.AttributesPath is null ? "" : AttributesFile,
             Modules = kernel.ModulesDirectory ?? "",
             LoadModules = modules,
             Shares = shares,
@@ -195,7 +214,11 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
                 throw new ArgumentException($"\"{name}\" is not the name of an environment variable, or its value holds a NUL");
         }
 
-        if (options.Root != GuestRoot.Host && options.Root != GuestRoot.Empty && !Directory.Exists(options.Root.HostDirectory))
+        if (options.Scratch is { } scratch && (options.Root.Reference is null || scratch < LeastScratch))
+            throw new ArgumentException(options.Root.Reference is null
+                ? $"room on the disk for the guest's writes is for roots that are images, and {options.Root} is none: leave it out, or name an image such as debian:trixie"
+                : $"{ByteSize.Format(scratch)} on the disk is too little for the guest's writes: {ByteSize.Format(LeastScratch)} is the least");
+        if (options.Root != GuestRoot.Host && options.Root != GuestRoot.Empty && options.Root.Reference is null && !Directory.Exists(options.Root.HostDirectory))
             throw new ArgumentException($"the root directory \"{options.Root}\" does not exist");
     }
 }

@@ -99,12 +99,18 @@ public sealed class Guest : IAsyncDisposable
         var store = new KernelStore();
         GuestKernel kernel = await store.ResolveAsync(options.Kernel, options.KernelResolution, cancellationToken);
         options.Trace?.Mark(BootMoment.KernelFound);
+        RootImage? image = options.Root.Reference is { } reference
+            ? await new ImageStore().ResolveAsync(reference, new ImageResolveOptions { Offline = options.KernelResolution?.Offline == true, Progress = options.KernelResolution?.Progress }, cancellationToken)
+            : null;
+        using ScratchFile? scratch = image is not null && options.Scratch is { } size ? await ScratchFile.CreateAsync(Path.Combine(store.Root, "scratch"), size, cancellationToken) : null;
         string agent = AgentBinary.Find();
         var host = new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory),
             Initramfs.Ensure(agent, store.Root),
             options.Name ?? MakeName(),
-            currentDirectory);
+            currentDirectory,
+            image,
+            scratch?.FilePath);
         BootPlan plan = BootPlan.Create(options, kernel, host);
         if (options.CoverageDirectory is { } coverage)
             System.IO.Directory.CreateDirectory(Path.GetFullPath(coverage, currentDirectory));
@@ -131,7 +137,7 @@ public sealed class Guest : IAsyncDisposable
         var guest = new Guest(options, kernel, supervisor, new GuestChannel(new Socket(ours)), hostRoot ? host.CurrentDirectory : null);
         try
         {
-            await guest.BootAsync(plan, clock, planned, cancellationToken);
+            await guest.BootAsync(plan, image, clock, planned, cancellationToken);
             return guest;
         }
         catch
@@ -328,7 +334,7 @@ public sealed class Guest : IAsyncDisposable
         };
     }
 
-    private async Task BootAsync(BootPlan plan, Stopwatch clock, TimeSpan planned, CancellationToken cancellationToken)
+    private async Task BootAsync(BootPlan plan, RootImage? image, Stopwatch clock, TimeSpan planned, CancellationToken cancellationToken)
     {
         GuestStartedMessage started;
         try
@@ -363,6 +369,8 @@ public sealed class Guest : IAsyncDisposable
                 throw new WireException($"the agent speaks version {hello.Version} of the protocol, this library version {Protocol.Version}");
             Release = hello.Release;
             Options.Trace?.Mark(BootMoment.Hello);
+            if (image?.AttributesPath is { } attributes)
+                File.Copy(attributes, Path.Combine(started.Spool, BootPlan.AttributesFile));
             SendSetup(plan.Setup with { Spool = started.Spool });
             Options.Trace?.Mark(BootMoment.SetupSent);
             ReadyMessage ready = await WithinBootTimeout(_ready.Task, age, "did not finish its set-up", cancellationToken);

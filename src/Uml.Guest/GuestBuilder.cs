@@ -34,6 +34,10 @@ public sealed class GuestBuilder
     /// <summary>The root file system.</summary>
     public GuestBuilder WithRoot(GuestRoot root) => new(Options with { Root = root });
 
+    /// <summary>Room on the host's disk for what the guest writes to a root that is an image: <c>4G</c>. See <see cref="GuestOptions.Scratch"/>.</summary>
+    /// <exception cref="FormatException">The text is not a size.</exception>
+    public GuestBuilder WithScratch(string size) => new(Options with { Scratch = ByteSize.Parse(size) });
+
     /// <summary>Memory in bytes with an optional suffix K, M or G: <c>512M</c>. At least 256M, or 64M on a kernel built here.</summary>
     /// <exception cref="FormatException">The text is not a size.</exception>
     public GuestBuilder WithMemory(string size) => WithMemory(ByteSize.Parse(size));

@@ -22,6 +22,12 @@ public sealed record GuestOptions
     /// <summary>The guest's root file system.</summary>
     public GuestRoot Root { get; init; } = GuestRoot.Host;
 
+    /// <summary>
+    /// Bytes of the host's disk that the guest's writes to its root may take, for a root that is an image; null to keep them in the
+    /// guest's memory. The disk gives what is used, and has it back when the guest ends.
+    /// </summary>
+    public long? Scratch { get; init; }
+
     /// <summary>Memory of the guest in bytes, at least <see cref="MinimumMemory"/> or <see cref="MinimumMemoryWithHelper"/>. The host gives it as the guest uses it.</summary>
     public long Memory { get; init; } = 512L * 1024 * 1024;
 
@@ -110,6 +116,7 @@ public sealed record GuestOptions
         && Kernel == other.Kernel
         && KernelResolution == other.KernelResolution
         && Root == other.Root
+        && Scratch == other.Scratch
         && Memory == other.Memory
         && Cpus == other.Cpus
         && KernelArguments.SequenceEqual(other.KernelArguments, StringComparer.Ordinal)
@@ -165,7 +172,11 @@ public sealed record GuestArtifact(string HostPath, string GuestPath);
 /// <summary>What the guest's root file system is made of.</summary>
 public sealed record GuestRoot
 {
-    private GuestRoot(string directory) => HostDirectory = directory;
+    private GuestRoot(string directory, ImageReference? reference = null)
+    {
+        HostDirectory = directory;
+        Reference = reference;
+    }
 
     /// <summary>The host's own file system under a layer that keeps the guest's writes in the guest: any command of the host runs.</summary>
     public static GuestRoot Host { get; } = new("/");
@@ -173,8 +184,11 @@ public sealed record GuestRoot
     /// <summary>Nothing but what is copied or mounted in. Boots fastest.</summary>
     public static GuestRoot Empty { get; } = new("");
 
-    /// <summary>The host directory below the copy-on-write layer; empty for <see cref="Empty"/>.</summary>
+    /// <summary>The host directory below the copy-on-write layer; empty for <see cref="Empty"/> and images.</summary>
     public string HostDirectory { get; }
+
+    /// <summary>The image below the copy-on-write layer; null where the root is none.</summary>
+    public ImageReference? Reference { get; }
 
     /// <summary>A directory of the host that holds a root file system, under a layer that keeps the guest's writes in the guest.</summary>
     public static GuestRoot Directory(string path)
@@ -183,6 +197,43 @@ public sealed record GuestRoot
         return new GuestRoot(Path.GetFullPath(path));
     }
 
-    /// <summary>The name used on the command line: <c>host</c>, <c>empty</c> or the directory.</summary>
-    public override string ToString() => HostDirectory switch { "/" => "host", "" => "empty", _ => HostDirectory };
+    /// <summary>
+    /// A distribution, made by its own packages on this host and kept in the image store, under a layer that keeps the guest's
+    /// writes in the guest.
+    /// </summary>
+    /// <param name="distribution">Distribution and suite, and optionally a recipe: <c>debian:trixie</c>, <c>debian:bookworm#systemd</c>.</param>
+    /// <param name="packages">Packages beyond those of the recipe.</param>
+    /// <exception cref="KernelException">It is no distribution; the message says what can be written.</exception>
+    public static GuestRoot Distribution(string distribution, params IEnumerable<string> packages) => new("", ImageReference.Distribution(distribution, packages));
+
+    /// <summary>An image by its reference: <c>image:NAME</c> of the image store, or the path of an image file.</summary>
+    /// <exception cref="KernelException">The text is no reference.</exception>
+    public static GuestRoot Image(string reference) => Image(ImageReference.Parse(reference));
+
+    /// <inheritdoc cref="Image(string)"/>
+    public static GuestRoot Image(ImageReference reference) => new("", reference);
+
+    /// <summary>Reads what the command line takes: <c>host</c>, <c>empty</c>, a directory or the reference of an image.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="directory">An absolute path that relative ones start from.</param>
+    /// <exception cref="KernelException">The text is none of these.</exception>
+    public static GuestRoot Parse(string text, string directory)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        switch (text)
+        {
+            case "host" or "/":
+                return Host;
+            case "empty":
+                return Empty;
+        }
+
+        string path = Path.GetFullPath(text.Length == 0 ? "." : text, directory);
+        if (System.IO.Directory.Exists(path))
+            return Directory(path);
+        return Image(ImageReference.Parse(System.IO.File.Exists(path) ? "file:" + path : text).From(directory));
+    }
+
+    /// <summary>The name used on the command line: <c>host</c>, <c>empty</c>, the directory, or the image's reference.</summary>
+    public override string ToString() => Reference is not null ? Reference.ToString() : HostDirectory switch { "/" => "host", "" => "empty", _ => HostDirectory };
 }

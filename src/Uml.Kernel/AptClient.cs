@@ -4,6 +4,11 @@ using System.Text;
 
 namespace Uml.CI;
 
+/// <summary>The signed description of a suite.</summary>
+/// <param name="Date">When it was made.</param>
+/// <param name="Sha256">What it is; everything in the suite is named in it.</param>
+internal sealed record AptRelease(DateTimeOffset Date, string Sha256);
+
 /// <summary>
 /// The host's own apt, working in a directory of its own: configuration, proxies, keyrings and credentials are the host's,
 /// state and cache are not, so that an ordinary user can run it and the host notices nothing.
@@ -93,14 +98,30 @@ internal sealed class AptClient
         return DebianArchive.Choose(null, sources, releases, File.Exists, _reference);
     }
 
+    /// <summary>Whether the index is used although it is past its date.</summary>
+    public bool IgnoresExpiry => _ignoreExpiry;
+
+    /// <summary>Fetches no more of a suite than its signed description.</summary>
+    public async Task<AptRelease> ReadReleaseAsync(AptSource archive, string suite, CancellationToken cancellationToken)
+    {
+        // An index that no archive has: the description is fetched and checked all the same.
+        await UpdateAsync(archive, suite, cancellationToken, target: "None");
+        string file = Directory.EnumerateFiles(Path.Combine(_directory, "state", "lists"), "*Release").Order(StringComparer.Ordinal).FirstOrDefault()
+            ?? throw new KernelException($"{_reference} cannot be fetched: apt-get said it read the index of {suite}, but there is none; look at the host's apt configuration.");
+        string? date = File.ReadLines(file).FirstOrDefault(l => l.StartsWith("Date:", StringComparison.Ordinal))?["Date:".Length..].Trim();
+        if (!DateTimeOffset.TryParse(date?.Replace("UTC", "GMT", StringComparison.Ordinal), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTimeOffset time))
+            throw new KernelException($"{_reference} cannot be fetched: the index of {suite} has no date; use another mirror.") { Problem = KernelProblem.Unavailable };
+        return new AptRelease(time, KernelStore.HashOf(file));
+    }
+
     /// <summary>Fetches the index of a suite.</summary>
-    public async Task UpdateAsync(AptSource archive, string suite, CancellationToken cancellationToken)
+    public async Task UpdateAsync(AptSource archive, string suite, CancellationToken cancellationToken, string target = "Packages")
     {
         UnixFiles.DeleteTree(Path.Combine(_directory, "state"));
         foreach (string directory in (string[])["state/lists/partial", "cache/archives/partial", "empty", "debs"])
             Directory.CreateDirectory(Path.Combine(_directory, directory));
         await File.WriteAllTextAsync(Path.Combine(_directory, "status"), "", cancellationToken);
-        await File.WriteAllTextAsync(SourceFile, archive.ToStanza(suite), cancellationToken);
+        await File.WriteAllTextAsync(SourceFile, archive.ToStanza(suite, target), cancellationToken);
         _ignoreExpiry = false;
         await File.WriteAllTextAsync(_configuration, Configuration(), cancellationToken);
 

@@ -114,11 +114,13 @@ internal sealed record AptSource
     /// <summary>
     /// A stanza for one suite of this archive: where it is and how it is trusted are the host's, what is taken from it ours.
     /// </summary>
-    public string ToStanza(string suite)
+    /// <param name="suite">The suite.</param>
+    /// <param name="target">The index that is wanted.</param>
+    public string ToStanza(string suite, string target = "Packages")
     {
         StringBuilder stanza = new();
         stanza.Append("Types: deb\nURIs: ").AppendJoin(' ', Uris).Append("\nSuites: ").Append(suite)
-            .Append("\nComponents: main\nArchitectures: amd64\nTargets: Packages\n");
+            .Append("\nComponents: main\nArchitectures: amd64\nTargets: ").Append(target).Append('\n');
         foreach ((string name, string value) in Options.OrderBy(o => o.Key, StringComparer.Ordinal))
         {
             // What narrows or widens the choice of indexes is not taken over.

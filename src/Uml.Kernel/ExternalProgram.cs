@@ -64,6 +64,9 @@ internal sealed record ExternalProgram(string FileName)
     /// <summary>Called for every line of standard output, from another thread.</summary>
     public Action<string>? OnOutput { get; init; }
 
+    /// <summary>Called for every line of standard error, from another thread.</summary>
+    public Action<string>? OnError { get; init; }
+
     /// <summary>The program ends when this process does.</summary>
     public bool EndsWithParent { get; init; }
 
@@ -127,6 +130,7 @@ internal sealed record ExternalProgram(string FileName)
                 return;
             lock (error)
                 error.Append(line.Data).Append('\n');
+            OnError?.Invoke(line.Data);
         };
         process.Start();
         if (!EndsWithParent)

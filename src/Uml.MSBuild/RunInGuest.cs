@@ -196,12 +196,7 @@ public sealed class RunInGuest : GuestTask
     {
         if (string.IsNullOrWhiteSpace(Command) == (Arguments.Length == 0))
             throw new ParameterException("RunInGuest needs a command: give either Command, for a shell, or Arguments, for a program and its arguments");
-        GuestRoot root = Root switch
-        {
-            null or "" or "host" => GuestRoot.Host,
-            "empty" => GuestRoot.Empty,
-            _ => GuestRoot.Directory(Path.GetFullPath(Root, ProjectDirectory)),
-        };
+        GuestRoot root = GuestRoot.Parse(string.IsNullOrEmpty(Root) ? "host" : Root, ProjectDirectory);
         var options = new GuestOptions();
         KernelReference kernel = string.IsNullOrEmpty(Kernel) ? options.Kernel : ReadKernel(Kernel);
         options = options with

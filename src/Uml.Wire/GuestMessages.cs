@@ -90,6 +90,21 @@ public sealed record SetupMessage
     /// <summary>Host directory that becomes the guest's root, under a copy-on-write layer; empty for a root of nothing but the agent.</summary>
     public string Root { get; init; } = "";
 
+    /// <summary>Block device with the guest's root, such as <c>/dev/ubda</c>; empty for none. It goes before <see cref="Root"/>.</summary>
+    public string Disk { get; init; } = "";
+
+    /// <summary>Type of the file system on <see cref="Disk"/>.</summary>
+    public string DiskType { get; init; } = "";
+
+    /// <summary>Whether the guest writes on <see cref="Disk"/> itself, without a copy-on-write layer.</summary>
+    public bool DiskWritable { get; init; }
+
+    /// <summary>Block device with an ext4 file system that takes the copy-on-write layer; empty for the guest's memory.</summary>
+    public string Scratch { get; init; } = "";
+
+    /// <summary>File in the spool that lists extended attributes of the root, for kernels that do not see those of the disk; empty for none.</summary>
+    public string Attributes { get; init; } = "";
+
     /// <summary>Host directory through which the host hands over input; mounted where commands do not see it.</summary>
     public string Spool { get; init; } = "";
 
@@ -114,7 +129,8 @@ public sealed record SetupMessage
     /// <summary>Writes the payload.</summary>
     public void Encode(MessageWriter writer)
     {
-        writer.UInt32(Version).String(Root).String(Spool).String(Modules).Strings(LoadModules);
+        writer.UInt32(Version).String(Root).String(Disk).String(DiskType).Bool(DiskWritable).String(Scratch).String(Attributes);
+        writer.String(Spool).String(Modules).Strings(LoadModules);
         writer.UInt32((uint)Shares.Count);
         foreach (ShareMessage share in Shares)
             writer.String(share.HostPath).String(share.GuestPath).Byte((byte)share.Mode);
@@ -131,6 +147,11 @@ public sealed record SetupMessage
             throw new WireException($"the host speaks version {version} of the protocol, this agent version {Protocol.Version}");
 
         string root = reader.String();
+        string disk = reader.String();
+        string diskType = reader.String();
+        bool diskWritable = reader.Bool();
+        string scratch = reader.String();
+        string attributes = reader.String();
         string spool = reader.String();
         string modules = reader.String();
         string[] load = reader.Strings();
@@ -149,6 +170,11 @@ public sealed record SetupMessage
         {
             Version = version,
             Root = root,
+            Disk = disk,
+            DiskType = diskType,
+            DiskWritable = diskWritable,
+            Scratch = scratch,
+            Attributes = attributes,
             Spool = spool,
             Modules = modules,
             LoadModules = load,

@@ -14,12 +14,15 @@ public sealed record StartGuestMessage
 
     /// <summary>
     /// Arguments without argv[0]. <c>{console}</c> and <c>{log}</c> are replaced by the numbers of the inherited descriptors,
-    /// <c>{initramfs}</c> by a short name for <see cref="Initramfs"/>.
+    /// <c>{initramfs}</c> by a short name for <see cref="Initramfs"/>, <c>{disk0}</c> and so on by one for each of <see cref="Disks"/>.
     /// </summary>
     public required IReadOnlyList<string> Arguments { get; init; }
 
     /// <summary>The archive the kernel unpacks as its first root, or empty. A kernel's command line has no quoting, so it gets a link without spaces.</summary>
     public string Initramfs { get; init; } = "";
+
+    /// <summary>Files that are the guest's disks.</summary>
+    public IReadOnlyList<string> Disks { get; init; } = [];
 
     /// <summary>The kernel's whole environment, NAME=VALUE each; TMPDIR and HOME are added by the supervisor.</summary>
     public IReadOnlyList<string> Environment { get; init; } = [];
@@ -41,7 +44,7 @@ public sealed record StartGuestMessage
 
     /// <summary>Writes the payload.</summary>
     public void Encode(MessageWriter writer) => writer
-        .String(BaseDirectory).String(Name).String(Kernel).Strings(Arguments).String(Initramfs).Strings(Environment)
+        .String(BaseDirectory).String(Name).String(Kernel).Strings(Arguments).String(Initramfs).Strings(Disks).Strings(Environment)
         .Strings(ReadPaths).Strings(WritePaths).Bool(Confine).Bool(OneProcessor).Bool(VirtualTime);
 
     /// <summary>Reads a payload.</summary>
@@ -56,6 +59,7 @@ public sealed record StartGuestMessage
             Kernel = reader.String(),
             Arguments = reader.Strings(),
             Initramfs = reader.String(),
+            Disks = reader.Strings(),
             Environment = reader.Strings(),
             ReadPaths = reader.Strings(),
             WritePaths = reader.Strings(),

@@ -41,13 +41,21 @@ internal static unsafe class GuestRoot
         }
 
         BootMarks.Reach("spool");
-        if (setup.Modules.Length > 0 && (setup.LoadModules.Count > 0 || setup.Root.Length > 0))
+        if (setup.Modules.Length > 0 && (setup.LoadModules.Count > 0 || setup.Root.Length > 0 || setup.Disk.Length > 0))
             HostDirectory(setup.Modules, Own + "/modules", readOnly: true);
         LoadModules(setup, warnings);
         BootMarks.Reach("modules");
 
         string root = "";
-        if (setup.Root.Length > 0)
+        if (setup.Disk.Length > 0)
+        {
+            root = Own + "/root";
+            RootDisk.Mount(setup, root, Own);
+            if (setup.Attributes.Length > 0)
+                ExtendedAttributes.Restore($"{Own}/spool/{setup.Attributes}", root, warnings);
+            RootDisk.NameHost(setup, root, warnings);
+        }
+        else if (setup.Root.Length > 0)
         {
             root = Own + "/root";
             HostDirectory(setup.Root, Own + "/lower", readOnly: true);
@@ -216,10 +224,17 @@ internal static unsafe class GuestRoot
             throw new SetupException(error, "cannot enter the guest's root");
     }
 
-    private static void CopyOnWrite(string lower, string target, string upper)
+    /// <summary>Mounts a layer that takes the writes over a directory.</summary>
+    /// <param name="lower">What is below.</param>
+    /// <param name="target">Where both are seen.</param>
+    /// <param name="upper">Where the layer is mounted.</param>
+    /// <param name="device">The block device that takes the writes; empty for memory.</param>
+    public static void CopyOnWrite(string lower, string target, string upper, string device = "")
     {
-        Directory(upper);
-        Required("tmpfs", upper, "tmpfs", 0, "mode=755");
+        if (device.Length == 0)
+            Required("tmpfs", upper, "tmpfs", 0, "mode=755");
+        else
+            Required(device, upper, "ext4", 0, "");
         Directory(upper + "/data");
         Directory(upper + "/work");
         Directory(target);
@@ -255,7 +270,8 @@ internal static unsafe class GuestRoot
         }
     }
 
-    private static void Directory(string path)
+    /// <summary>Makes a directory with all its parents.</summary>
+    public static void Directory(string path)
     {
         int error = Linux.MakeDirectories(path);
         if (error != 0)

@@ -6,10 +6,10 @@ namespace Uml.CI.Agent.Init;
 /// <summary>The system calls PID 1 needs, bound statically, with errors as return values.</summary>
 internal static unsafe partial class Linux
 {
-    public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_NOCTTY = 0x100, O_NONBLOCK = 0x800, O_DIRECTORY = 0x10000, O_CLOEXEC = 0x80000;
+    public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_NOCTTY = 0x100, O_TRUNC = 0x200, O_APPEND = 0x400, O_NONBLOCK = 0x800, O_DIRECTORY = 0x10000, O_NOFOLLOW = 0x20000, O_CLOEXEC = 0x80000;
     public const ulong MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_BIND = 4096, MS_MOVE = 8192;
     public const short POLLIN = 1, POLLOUT = 4;
-    public const int ENOENT = 2, EIO = 5, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17, ENOTDIR = 20, EINVAL = 22, EADDRINUSE = 98;
+    public const int ENOENT = 2, EIO = 5, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17, ENOTDIR = 20, EINVAL = 22, ELOOP = 40, EADDRINUSE = 98;
     public const int WNOHANG = 1;
     public const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000, SHUT_WR = 1;
     public const int S_IFMT = 0xF000, S_IFDIR = 0x4000, S_IFSOCK = 0xC000;
@@ -190,7 +190,10 @@ internal static unsafe partial class Linux
     }
 
     /// <summary>Reads a small file whole; null if it cannot be read. /proc files have no length, so read until the end.</summary>
-    public static string? ReadText(string path, int limit = 64 * 1024)
+    public static string? ReadText(string path, int limit = 64 * 1024) => ReadBytes(path, limit) is { } bytes ? Encoding.UTF8.GetString(bytes) : null;
+
+    /// <summary>Reads a file whole; null if it cannot be read.</summary>
+    public static byte[]? ReadBytes(string path, int limit)
     {
         int fd = Open(path, O_RDONLY);
         if (fd < 0)
@@ -210,7 +213,7 @@ internal static unsafe partial class Linux
         }
 
         close(fd);
-        return Encoding.UTF8.GetString(buffer, 0, length);
+        return buffer[..length];
     }
 
     [DllImport("libc")] public static extern int open(byte* path, int flags, int mode);
@@ -240,6 +243,8 @@ internal static unsafe partial class Linux
     [DllImport("libc")] private static extern int mkdir(byte* path, int mode);
     [DllImport("libc")] private static extern int mknod(byte* path, int mode, ulong device);
     [DllImport("libc")] private static extern int symlink(byte* target, byte* path);
+    [DllImport("libc")] public static extern nint lgetxattr(byte* path, byte* name, byte* value, nuint size);
+    [DllImport("libc")] public static extern int lsetxattr(byte* path, byte* name, byte* value, nuint size, int flags);
     [DllImport("libc")] private static extern int stat(byte* path, byte* buffer);
     [DllImport("libc")] private static extern int access(byte* path, int mode);
     [DllImport("libc")] private static extern int chdir(byte* path);

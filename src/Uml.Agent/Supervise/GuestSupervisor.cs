@@ -144,6 +144,12 @@ internal sealed unsafe class GuestSupervisor
         if (options.Initramfs.Length > 0 && Symlink(options.Initramfs, KernelProcess.InitramfsLink) != 0)
             return Failure($"cannot link {options.Initramfs} into {directory}", Error);
 
+        for (int disk = 0; disk < options.Disks.Count; disk++)
+        {
+            if (Symlink(options.Disks[disk], KernelProcess.DiskLink(disk)) != 0)
+                return Failure($"cannot link {options.Disks[disk]} into {directory}", Error);
+        }
+
         if (options.VirtualTime)
         {
             _calendar = new Calendar();

@@ -17,6 +17,9 @@ internal static unsafe class KernelProcess
     /// <summary>A link to the initramfs; relative, as a path may hold what a kernel's command line cannot.</summary>
     public const string InitramfsLink = "initramfs";
 
+    /// <summary>A link to a disk, for the same reason.</summary>
+    public static string DiskLink(int number) => "disk" + number.ToString(CultureInfo.InvariantCulture);
+
     public const string MemoryDirectory = WritableDirectory + "/mem";
 
     public const string SocketDirectory = WritableDirectory + "/uml";
@@ -56,8 +59,11 @@ internal static unsafe class KernelProcess
         };
 
         var arguments = new List<string> { options.Kernel };
-        foreach (string argument in options.Arguments)
+        foreach (string template in options.Arguments)
         {
+            string argument = template;
+            for (int disk = 0; disk < options.Disks.Count; disk++)
+                argument = argument.Replace($"{{disk{disk}}}", DiskLink(disk), StringComparison.Ordinal);
             arguments.Add(argument
                 .Replace("{console}", Supervisor.ConsoleLine.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
                 .Replace("{initramfs}", InitramfsLink, StringComparison.Ordinal)
