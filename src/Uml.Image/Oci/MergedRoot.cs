@@ -51,6 +51,23 @@ internal sealed class MergedRoot(OciLimits limits)
         }
     }
 
+    /// <summary>Adds a directory and those it is in, where nothing is in the way.</summary>
+    public void AddDirectory(string path)
+    {
+        string[] parts = [.. path.Split('/').Where(p => p is not ("" or "."))];
+        if (parts.Any(p => p == ".." || p.StartsWith(Whiteout, StringComparison.Ordinal) || System.Text.Encoding.UTF8.GetByteCount(p) > MaxComponent) || parts.Length > MaxDepth)
+            return;
+        MergedNode node = Root;
+        foreach (string part in parts)
+        {
+            if (!node.Children!.TryGetValue(part, out MergedNode? child))
+                node.Children.Add(part, child = new MergedNode(new MergedFile(LayerEntryKind.Directory, s_implied), node.Layer) { IsImplied = true });
+            if (child.Children is null)
+                return;
+            node = child;
+        }
+    }
+
     private void Apply(LayerEntry entry, LayerReader reader, int layer, LayerSpool spool, CancellationToken cancellationToken)
     {
         string[] path = Split(entry.Name, entry, "its name");

@@ -125,6 +125,8 @@ internal sealed class OciImage : IDisposable
                 await Task.Run(() => ReadLayer(packed, layer, number, root, spool, options.Host, OnRead, cancellationToken), CancellationToken.None);
             }
 
+            // As a container engine would when it starts the program.
+            root.AddDirectory(contents.Config.WorkingDirectory);
             return new OciImage(contents, root, spool, temporary);
         }
         catch

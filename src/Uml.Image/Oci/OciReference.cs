@@ -45,6 +45,9 @@ internal sealed partial record OciReference
 
     public OciDigest? Digest { get; private init; }
 
+    /// <summary>The reference with the path in it, if it has one, made absolute.</summary>
+    public string Canonical => Kind == OciSourceKind.Registry ? Text : (Kind == OciSourceKind.Layout ? OciPrefix : DockerArchivePrefix) + Path + (Tag is null ? "" : ":" + Tag);
+
     private string Text { get; }
 
     /// <summary>Whether a root's name is one of an OCI image, right or wrong.</summary>
@@ -52,38 +55,41 @@ internal sealed partial record OciReference
         text.StartsWith(OciPrefix, StringComparison.Ordinal) || text.StartsWith(DockerArchivePrefix, StringComparison.Ordinal);
 
     /// <exception cref="KernelException">It makes no sense.</exception>
-    public static OciReference Parse(string text)
+    public static OciReference Parse(string text) => Parse(text, Directory.GetCurrentDirectory());
+
+    /// <summary>The same seen from a directory: a relative path is taken from there.</summary>
+    public static OciReference Parse(string text, string directory)
     {
         if (text.StartsWith(DockerArchivePrefix, StringComparison.Ordinal))
-            return ParsePath(OciSourceKind.DockerArchive, text, text[DockerArchivePrefix.Length..], System.IO.File.Exists);
+            return ParsePath(OciSourceKind.DockerArchive, text, text[DockerArchivePrefix.Length..], directory, System.IO.File.Exists);
         if (!text.StartsWith(OciPrefix, StringComparison.Ordinal))
             throw Senseless(text, "starts neither with oci: nor with docker-archive:", "write oci:HOST/NAME:TAG, oci:DIRECTORY or docker-archive:FILE");
         string value = text[OciPrefix.Length..];
         bool isPath = value is "." or ".." || value.StartsWith('/') || value.StartsWith("./", StringComparison.Ordinal) || value.StartsWith("../", StringComparison.Ordinal);
-        return isPath || IsLayout(value) || IsLayout(WithoutTag(value).Path)
-            ? ParsePath(OciSourceKind.Layout, text, value, Directory.Exists)
+        return isPath || IsLayout(value, directory) || IsLayout(WithoutTag(value).Path, directory)
+            ? ParsePath(OciSourceKind.Layout, text, value, directory, Directory.Exists)
             : ParseRegistry(text, value);
     }
 
     public override string ToString() => Text;
 
-    private static bool IsLayout(string directory) => directory.Length > 0 && System.IO.File.Exists(System.IO.Path.Combine(directory, "oci-layout"));
+    private static bool IsLayout(string path, string directory) => path.Length > 0 && System.IO.File.Exists(System.IO.Path.Combine(directory, path, "oci-layout"));
 
-    private static OciReference ParsePath(OciSourceKind kind, string text, string value, Func<string, bool> exists)
+    private static OciReference ParsePath(OciSourceKind kind, string text, string value, string directory, Func<string, bool> exists)
     {
         if (value.Length == 0 || value.Contains('\0', StringComparison.Ordinal))
             throw Senseless(text, "names no " + (kind == OciSourceKind.Layout ? "directory" : "file"), $"write {(kind == OciSourceKind.Layout ? "oci:DIRECTORY[:TAG]" : "docker-archive:FILE[:TAG]")}");
         // Paths may have colons in them, and so may the names in what docker save writes: what is there decides.
-        if (exists(value))
-            return new OciReference(kind, text) { Path = System.IO.Path.GetFullPath(value) };
+        if (exists(System.IO.Path.GetFullPath(value, directory)))
+            return new OciReference(kind, text) { Path = System.IO.Path.GetFullPath(value, directory) };
         for (int colon = value.IndexOf(':', StringComparison.Ordinal); colon > 0; colon = value.IndexOf(':', colon + 1))
         {
-            if (colon < value.Length - 1 && exists(value[..colon]))
-                return new OciReference(kind, text) { Path = System.IO.Path.GetFullPath(value[..colon]), Tag = value[(colon + 1)..] };
+            if (colon < value.Length - 1 && exists(System.IO.Path.GetFullPath(value[..colon], directory)))
+                return new OciReference(kind, text) { Path = System.IO.Path.GetFullPath(value[..colon], directory), Tag = value[(colon + 1)..] };
         }
 
         (string path, string? tag) = WithoutTag(value);
-        return new OciReference(kind, text) { Path = System.IO.Path.GetFullPath(path), Tag = tag };
+        return new OciReference(kind, text) { Path = System.IO.Path.GetFullPath(path, directory), Tag = tag };
     }
 
     private static (string Path, string? Tag) WithoutTag(string value)
