@@ -33,7 +33,7 @@ public sealed class OciBootTests : ImageTest
             Assert.Empty(guest.Warnings);
             ExecResult result = await guest.ExecAsync(guest.Image!.Record.Command, Token);
             Assert.Equal("from an image\n1234\n/srv/work\nof the appno motd\n", result.StandardOutput + result.StandardError);
-            result = await guest.ExecAsync(new ExecOptions(["sh", "-c", "echo $WHO; busybox id -u; pwd"]) { User = "0", WorkingDirectory = "/etc", Environment = System.Collections.Immutable.ImmutableDictionary<string, string>.Empty.Add("WHO", "me") }, Token);
+            result = await guest.ExecAsync(new ExecOptions(["sh", "-c", "echo $WHO; busybox id -u; pwd"]) { User = "0", WorkingDirectory = "/etc", Environment = System.Collections.Immutable.ImmutableSortedDictionary<string, string>.Empty.Add("WHO", "me") }, Token);
             Assert.Equal("me\n0\n/etc\n", result.StandardOutput + result.StandardError);
 
             // What is pulled stays; only a refresh asks again.
