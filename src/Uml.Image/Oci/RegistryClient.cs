@@ -167,6 +167,10 @@ internal sealed class RegistryClient : IDisposable
         {
             return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token);
         }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested && !silence.IsCancellationRequested)
+        {
+            throw new OciFaultException($"{host} cannot be reached over {request.RequestUri.Scheme} within {_options.Timeouts.Connect.TotalSeconds:0.#} s; see to its name, its port and the network", KernelProblem.Unavailable, e);
+        }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
             throw new OciFaultException($"{host} gives no answer within {_options.Timeouts.Answer.TotalSeconds:0.#} s; see to the network, or try again later", KernelProblem.Unavailable, e);

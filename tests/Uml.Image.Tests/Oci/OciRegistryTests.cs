@@ -252,7 +252,7 @@ public sealed class OciRegistryTests : ImageTest
         Assert.Contains("nothing came for 0.1 s", refusal.Message, StringComparison.Ordinal);
         using (CancellationTokenSource stop = new())
         {
-            OciOptions watched = Options() with { Progress = new Hook(p => { if (p.BytesDone > 10_000) stop.Cancel(); }) };
+            OciOptions watched = Options() with { Progress = new Hook(p => { if (p.BytesDone is not null) stop.Cancel(); }) };
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => OciImage.OpenAsync(OciReference.Parse(reference), Store, watched, stop.Token));
         }
 
@@ -267,8 +267,19 @@ public sealed class OciRegistryTests : ImageTest
         await using (FakeRegistry registry = new())
             host = registry.Host;
         Assert.Equal(KernelProblem.Unavailable, (await RefusedAsync($"oci:{host}/team/app:1", $"{host} cannot be reached over http (Connection refused)")).Problem);
-        await using FakeRegistry plain = new();
-        await RefusedAsync($"oci:https://{plain.Host}/team/app:1", "a registry without one is named with oci:http://");
+
+        // One that speaks HTTP where TLS is expected.
+        using System.Net.Sockets.TcpListener plain = new(System.Net.IPAddress.Loopback, 0);
+        plain.Start();
+        Task answering = Task.Run(
+            async () =>
+            {
+                using System.Net.Sockets.TcpClient client = await plain.AcceptTcpClientAsync(Token);
+                await client.GetStream().WriteAsync("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"u8.ToArray(), Token);
+            },
+            Token);
+        await RefusedAsync($"oci:https://{plain.LocalEndpoint}/team/app:1", "a registry without one is named with oci:http://");
+        await answering;
     }
 
     [Fact]
