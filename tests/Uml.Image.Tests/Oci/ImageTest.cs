@@ -22,7 +22,7 @@ public abstract class ImageTest : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    internal OciOptions Options(params (string Name, string Value)[] environment) => new()
+    internal static OciOptions Options(params (string Name, string Value)[] environment) => new()
     {
         Host = new HostTools { Variable = name => environment.Where(e => e.Name == name).Select(e => e.Value).FirstOrDefault() ?? (name == "PATH" ? Environment.GetEnvironmentVariable(name) : null) },
         Timeouts = new OciTimeouts { Retry = TimeSpan.FromMilliseconds(5) },

@@ -174,9 +174,9 @@ public sealed class MalformedImageTests : ImageTest
         LayerBuilder layer = new LayerBuilder().File("a", "");
         ImageBuilder Build(Action<JsonObject>? spoil, Action<ImageBuilder>? change = null)
         {
-            ImageBuilder image = new ImageBuilder().Layer(layer);
-            change?.Invoke(image);
-            return image.Build(spoil);
+            ImageBuilder built = new ImageBuilder().Layer(layer);
+            change?.Invoke(built);
+            return built.Build(spoil);
         }
 
         int number = 0;

@@ -38,7 +38,7 @@ public sealed class RealToolsTests : ImageTest
         }
 
         await File.WriteAllTextAsync(this["registry.yml"], $"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {this["registry"]}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n", Token);
-        using Process registry = Process.Start(new ProcessStartInfo("docker-registry", ["serve", this["registry.yml"]]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        using Process registry = Process.Start(new ProcessStartInfo("docker-registry", ["serve", this["registry.yml"]]) { RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false })!;
         registry.BeginErrorReadLine();
         registry.BeginOutputReadLine();
         try
@@ -85,6 +85,7 @@ public sealed class RealToolsTests : ImageTest
         {
             WorkingDirectory = Path.GetDirectoryName(this["script"])!,
             RedirectStandardOutput = true,
+            UseShellExecute = false,
             RedirectStandardError = true,
             StandardOutputEncoding = Encoding.UTF8,
         })!;
