@@ -11,7 +11,7 @@ internal sealed class RunSession : IDisposable
     private static readonly TimeSpan PlatformPatience = TimeSpan.FromSeconds(1);
     private const int MostReports = 5;
 
-    private readonly RunRequest _request;
+    private RunRequest _request;
     private readonly ForwardedSignals _signals = new();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly DateTime _started = DateTime.UtcNow;
@@ -107,6 +107,10 @@ internal sealed class RunSession : IDisposable
 
     private async Task<Outcome> RunCommandAsync(Guest guest)
     {
+        if (_request.Command.IsEmpty)
+            _request = _request with { Command = [.. guest.Image?.Record.Command ?? []] };
+        if (_request.Command.IsEmpty)
+            throw new ArgumentException($"no command was given, and the root {_request.Guest.Root} names none: uml run [options] [--] COMMAND...");
         bool input = !_request.NoInput && Descriptor.Input.HasContent;
         var options = new ExecOptions(_request.Command)
         {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
@@ -58,6 +59,9 @@ public sealed class Guest : IAsyncDisposable
 
     /// <summary>The kernel that runs.</summary>
     public GuestKernel Kernel { get; }
+
+    /// <summary>The image the root is made of; null where it is made of none.</summary>
+    public RootImage? Image { get; private set; }
 
     /// <summary>The kernel's own log.</summary>
     public KernelLog KernelLog { get; private set; } = null!;
@@ -129,6 +133,7 @@ public sealed class Guest : IAsyncDisposable
         var guest = new Guest(options, kernel, supervisor, new GuestChannel(console), hostRoot ? host.CurrentDirectory : null);
         try
         {
+            guest.Image = image;
             await guest.BootAsync(plan, image, clock, planned, cancellationToken);
             return guest;
         }
@@ -472,15 +477,15 @@ public sealed class Guest : IAsyncDisposable
 
         ChannelStream stream = OpenStream();
         var process = new GuestProcess(this, stream, options);
-        string workingDirectory = options.WorkingDirectory ?? Options.WorkingDirectory ?? _callerDirectory ?? "";
+        string workingDirectory = options.WorkingDirectory ?? Options.WorkingDirectory ?? Image?.Record.WorkingDirectory ?? _callerDirectory ?? "";
         stream.Transcript = Transcript?.Begin(options, workingDirectory);
         var writer = new MessageWriter();
         new ExecMessage
         {
             Arguments = options.Arguments,
-            Environment = [.. Options.Environment.SetItems(options.Environment).Select(v => $"{v.Key}={v.Value}")],
+            Environment = [.. ImageEnvironment().SetItems(Options.Environment).SetItems(options.Environment).Select(v => $"{v.Key}={v.Value}")],
             WorkingDirectory = workingDirectory,
-            User = options.User ?? "",
+            User = options.User ?? Image?.Record.User ?? "",
             Stdin = options.RedirectStandardInput,
             Terminal = options.Terminal is not null,
             Columns = (uint)(options.Terminal?.Columns ?? 0),
@@ -494,6 +499,10 @@ public sealed class Guest : IAsyncDisposable
             _channel.Send(FrameType.ExecSpool, stream.Number, new SpoolMessage(stream.Input.WriteSpoolFile(writer.Written), (uint)writer.Written.Length).Encode);
         return process;
     }
+
+    private ImmutableSortedDictionary<string, string> ImageEnvironment() =>
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal)
+            .SetItems((Image?.Record.Environment ?? []).Select(v => KeyValuePair.Create(v[..v.IndexOf('=', StringComparison.Ordinal)], v[(v.IndexOf('=', StringComparison.Ordinal) + 1)..])));
 
     internal ChannelStream OpenStream()
     {
