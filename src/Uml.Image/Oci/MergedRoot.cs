@@ -70,7 +70,8 @@ internal sealed class MergedRoot(OciLimits limits)
 
     private void Apply(LayerEntry entry, LayerReader reader, int layer, LayerSpool spool, CancellationToken cancellationToken)
     {
-        string[] path = Split(entry.Name, entry, "its name");
+        // umoci calls the root's own entry "/".
+        string[] path = entry is { Name: "/", Kind: LayerEntryKind.Directory } ? [] : Split(entry.Name, entry, "its name");
         if (path.Length == 0)
         {
             if (entry.Kind != LayerEntryKind.Directory)

@@ -149,7 +149,8 @@ internal sealed class OciImage : IDisposable
         bool isIntact;
         try
         {
-            using Stream unpacking = LayerPacking.Unpack(head.AsSpan(0, got), packed, host);
+            Stream unpacking = LayerPacking.Unpack(head.AsSpan(0, got), packed, host);
+            using Stream? unpacker = unpacking == packed ? null : unpacking;
             using MeteredStream unpacked = new(unpacking, layer.DiffId, onRead);
             root.Apply(new LayerReader(unpacked), number, spool, cancellationToken);
             isIntact = unpacked.Drain();

@@ -125,7 +125,8 @@ internal sealed class FakeRegistry : IAsyncDisposable
             if (IsSilent)
                 await Task.Delay(Timeout.Infinite, _stop.Token);
             char[] form = new char[headers.TryGetValue("Content-Length", out string? length) ? int.Parse(length, CultureInfo.InvariantCulture) : 0];
-            await reader.ReadBlockAsync(form, _stop.Token);
+            if (form.Length > 0)
+                await reader.ReadBlockAsync(form, _stop.Token);
 
             async Task AnswerAsync(string status, byte[] body, string more = "") =>
                 await stream.WriteAsync((byte[])[.. Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n{more}\r\n"), .. body], _stop.Token);

@@ -87,7 +87,7 @@ internal sealed class ImageBuilder
     {
         ["schemaVersion"] = 2,
         ["mediaType"] = IndexType,
-        ["manifests"] = new JsonArray([.. entries]),
+        ["manifests"] = new JsonArray([.. entries.Select(e => e.DeepClone())]),
     });
 
     public static byte[] Bytes(JsonNode node) => Encoding.UTF8.GetBytes(node.ToJsonString());

@@ -45,7 +45,8 @@ public sealed class OciBootTests : ImageTest
         }
         finally
         {
-            await store.RemoveAsync(reference.ToString(), CancellationToken.None);
+            if (store.Find(reference) is not null)
+                await store.RemoveAsync(reference.ToString(), CancellationToken.None);
         }
     }
 
