@@ -18,8 +18,8 @@ internal static class ImageImportCommand
               tar -C tree --numeric-owner -c . | uml image import - web
               uml run --root image:web -- /bin/sh
 
-            Owners, modes, device nodes, links and extended attributes are those of the archive. An archive with an entry
-            that leads out of it is refused.
+            Owners, modes, device nodes, links and extended attributes are those of the archive.
+            An archive with an entry that leads out of it is refused.
             """);
         return command;
     }
