@@ -8,6 +8,7 @@ internal static class Program
     private const string Usage = """
         usage: uml-agent init        PID 1 of a guest (started by the guest kernel as /init)
                uml-agent supervise   owner of a guest's processes on the host (started by the library)
+               uml-agent serve       what init becomes beside the init of the guest's own system (started by it)
         """;
 
     private static int Main(string[] arguments)
@@ -15,6 +16,8 @@ internal static class Program
         // The kernel starts /init with whatever is left of its command line, so being PID 1 decides, not the arguments.
         if (Environment.ProcessId == 1 && arguments is not ["supervise", ..] || arguments is ["init", ..])
             return GuestInit.Run();
+        if (arguments is [InitHandover.Verb, ..])
+            return GuestInit.Continue(arguments.AsSpan(1));
         if (arguments is ["supervise", ..])
             return Supervisor.Run(arguments.AsSpan(1));
 

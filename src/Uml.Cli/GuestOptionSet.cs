@@ -21,7 +21,8 @@ internal sealed class GuestOptionSet
     private readonly Option<string?> _workingDirectory = new("--workdir", "-w") { HelpName = "DIR", Description = "Working directory in the guest. Default: the current one (host root), else /" };
     private readonly Option<string?> _user = new("--user", "-u") { HelpName = "USER[:GROUP]", Description = "User of the guest to run as, by name or number. Default: root" };
     private readonly Option<TimeSpan?> _timeout = new("--timeout") { HelpName = "TIME", Description = "How long the command may take: 2s, 500ms, 1h30m; a plain number is seconds. Default: no limit", CustomParser = ParseDuration };
-    private readonly Option<TimeSpan?> _bootTimeout = new("--boot-timeout") { HelpName = "TIME", Description = "How long the guest may take until it serves commands. Default: 30s", CustomParser = ParseDuration };
+    private readonly Option<TimeSpan?> _bootTimeout = new("--boot-timeout") { HelpName = "TIME", Description = "How long the guest may take until it serves commands, and its own system (--init) until it is up. Default: 30s, and 2m", CustomParser = ParseDuration };
+    private readonly Option<InitSystem?> _init = new("--init") { HelpName = "systemd|init|PATH", Description = "Boot the root's own system, with this program as PID 1, and wait until it is up: systemd, whatever the root has, or a program in it", CustomParser = ParseInit };
     private readonly Option<string[]> _append = new("--append") { HelpName = "ARGUMENTS", Description = "Append arguments to the kernel's command line. Repeatable" };
     private readonly Option<string?> _kernelLog = new("--kernel-log") { HelpName = "FILE", Description = "Write the whole kernel log to a file as it grows; - for standard error" };
     private readonly Option<string?> _json = new("--json") { HelpName = "FILE", Description = "Write what happened as JSON: outcome, exit status, timings, kernel, confinement, reports, paths" };
@@ -40,6 +41,7 @@ internal sealed class GuestOptionSet
     {
         _kernel.CompletionSources.Add(_ => Kernels());
         _root.CompletionSources.Add("host", "empty");
+        _init.CompletionSources.Add("systemd", "init");
         _root.CompletionSources.Add(_ => ImageCommand.Suggestions());
         _kernel.Validators.Add(CheckKernels);
         _environment.Validators.Add(CheckEnvironment);
@@ -48,7 +50,7 @@ internal sealed class GuestOptionSet
     /// <summary>Adds the options to a command, in the order its help shows.</summary>
     public void AddTo(Command command, bool shell)
     {
-        foreach (Option option in (Option[])[_kernel, _root, _scratch, _memory, _cpus, _mounts, _copies, _copiesOut, _environment, _workingDirectory, _user])
+        foreach (Option option in (Option[])[_kernel, _root, _scratch, _init, _memory, _cpus, _mounts, _copies, _copiesOut, _environment, _workingDirectory, _user])
             command.Options.Add(option);
         foreach (Option option in shell ? (Option[])[_bootTimeout, _append, _kernelLog, _json, _virtualTime, _coverage, _ptrace, _offline, _dryRun, _verbose] : [_timeout, _bootTimeout, _append, _kernelLog, _json, _failOnComplaint, _allow, _noStdin, _tty, _virtualTime, _coverage, _ptrace, _offline, _dryRun, _verbose])
             command.Options.Add(option);
@@ -64,7 +66,7 @@ internal sealed class GuestOptionSet
     /// <summary>Adds those options that describe a guest that is kept for many commands.</summary>
     public void AddKeptTo(Command command)
     {
-        foreach (Option option in (Option[])[_kernel, _root, _scratch, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _bootTimeout, _append, _kernelLog, _virtualTime, _coverage, _ptrace, _offline, _verbose])
+        foreach (Option option in (Option[])[_kernel, _root, _scratch, _init, _memory, _cpus, _mounts, _copies, _environment, _workingDirectory, _bootTimeout, _append, _kernelLog, _virtualTime, _coverage, _ptrace, _offline, _verbose])
             command.Options.Add(option);
     }
 
@@ -85,8 +87,10 @@ internal sealed class GuestOptionSet
             options = options with { Memory = memory };
         if (result.GetValue(_cpus) is { } cpus)
             options = options with { Cpus = cpus };
+        if (result.GetValue(_init) is { } init)
+            options = options with { Init = init };
         if (result.GetValue(_bootTimeout) is { } bootTimeout)
-            options = options with { BootTimeout = bootTimeout };
+            options = options with { BootTimeout = bootTimeout, SystemTimeout = bootTimeout };
         if (result.GetValue(_workingDirectory) is { } directoryName)
             options = options with { WorkingDirectory = hostRoot ? Path.GetFullPath(directoryName) : directoryName };
         string? kernelLog = result.GetValue(_kernelLog);
@@ -103,7 +107,7 @@ internal sealed class GuestOptionSet
         {
             Guest = options,
             LockFile = KernelLock.FindFile(options.Kernel, Directory.GetCurrentDirectory()),
-            Command = command.Count > 0 ? [.. command] : [HostEnvironment.Shell(hostRoot)],
+            Command = command.Count > 0 ? [.. command] : shell ? [HostEnvironment.Shell(hostRoot)] : [],
             User = user,
             Timeout = shell ? null : result.GetValue(_timeout),
             CopiesOut = [.. result.GetValue(_copiesOut) ?? []],
@@ -200,6 +204,19 @@ internal sealed class GuestOptionSet
             return count;
         result.AddError($"\"{result.Tokens[0].Value}\" is not a number of CPUs");
         return null;
+    }
+
+    private static InitSystem? ParseInit(ArgumentResult result)
+    {
+        try
+        {
+            return InitSystem.Parse(result.Tokens[0].Value);
+        }
+        catch (ArgumentException e)
+        {
+            result.AddError($"--init: {e.Message}");
+            return null;
+        }
     }
 
     internal static TimeSpan? ParseDuration(ArgumentResult result)

@@ -11,7 +11,7 @@ internal sealed class RunSession : IDisposable
     private static readonly TimeSpan PlatformPatience = TimeSpan.FromSeconds(1);
     private const int MostReports = 5;
 
-    private readonly RunRequest _request;
+    private RunRequest _request;
     private readonly ForwardedSignals _signals = new();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly DateTime _started = DateTime.UtcNow;
@@ -93,6 +93,9 @@ internal sealed class RunSession : IDisposable
             _guest = await new GuestBuilder(options).StartAsync(_signals.Stopped);
         }
 
+        foreach (FailedUnit unit in _guest.SystemState?.FailedUnits ?? [])
+            Message.Warning(unit.ToString());
+
         if (_request.Gate is not null)
             _taintBefore = await ComplaintGate.ReadTaintAsync(_guest, _signals.Stopped);
         if (_request.Verbose)
@@ -104,6 +107,10 @@ internal sealed class RunSession : IDisposable
 
     private async Task<Outcome> RunCommandAsync(Guest guest)
     {
+        if (_request.Command.IsEmpty)
+            _request = _request with { Command = [.. guest.Image?.Record.Command ?? []] };
+        if (_request.Command.IsEmpty)
+            throw new ArgumentException($"no command was given, and the root {_request.Guest.Root} names none: uml run [options] [--] COMMAND...");
         bool input = !_request.NoInput && Descriptor.Input.HasContent;
         var options = new ExecOptions(_request.Command)
         {
@@ -252,7 +259,7 @@ internal sealed class RunSession : IDisposable
         BootTimings times = guest.Timings;
         Message.Note($"Linux {guest.Release} ({guest.Kernel.Reference}), {guest.Kernel.ExecutablePath}");
         Message.Note($"confinement: {(guest.Confinement.Length > 0 ? guest.Confinement : "none")}");
-        Message.Note($"ready after {Duration.Format(times.Total)}: plan {Duration.Format(times.Plan)}, spawn {Duration.Format(times.Spawn)}, kernel {Duration.Format(times.Kernel)}, set-up {Duration.Format(times.Setup)}");
+        Message.Note($"ready after {Duration.Format(times.Total)}: plan {Duration.Format(times.Plan)}, spawn {Duration.Format(times.Spawn)}, kernel {Duration.Format(times.Kernel)}, set-up {Duration.Format(times.Setup)}{(times.Init > TimeSpan.Zero ? $", {guest.Options.Init} {Duration.Format(times.Init)} ({guest.SystemState?.State})" : "")}");
         foreach (string warning in guest.Warnings)
             Message.Warning(warning);
     }

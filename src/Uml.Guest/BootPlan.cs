@@ -91,6 +91,7 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
             Shares = shares,
             Hostname = options.Hostname,
             WorkingDirectory = hostRoot ? options.WorkingDirectory ?? host.CurrentDirectory : "",
+            Init = options.Init?.Candidates ?? [],
             ClockNanoseconds = options.Clock is { } clock ? checked((ulong)(clock - DateTimeOffset.UnixEpoch).Ticks * 100) : 0,
         };
         return new BootPlan(start, setup);
@@ -214,6 +215,8 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
                 throw new ArgumentException($"\"{name}\" is not the name of an environment variable, or its value holds a NUL");
         }
 
+        if (options.Init is not null && (options.Root == GuestRoot.Empty || options.Root == GuestRoot.Host))
+            throw new ArgumentException($"the init \"{options.Init}\" needs a root of its own: the {options.Root} root is no system that could be booted");
         if (options.Scratch is { } scratch && (options.Root.Reference is null || scratch < LeastScratch))
             throw new ArgumentException(options.Root.Reference is null
                 ? $"room on the disk for the guest's writes is for roots that are images, and {options.Root} is none: leave it out, or name an image such as debian:trixie"

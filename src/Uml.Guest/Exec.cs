@@ -29,7 +29,7 @@ public sealed record ExecOptions
     /// <summary>The size of a pseudo-terminal to run the command on; null for none. A terminal has no separate standard error.</summary>
     public TerminalSize? Terminal { get; init; }
 
-    /// <summary>How long the command may take; null for the guest's <see cref="GuestOptions.CommandTimeout"/>.</summary>
+    /// <summary>How long the command may take; null for the guest's <see cref="GuestOptions.CommandTimeout"/>, <see cref="System.Threading.Timeout.InfiniteTimeSpan"/> for any time.</summary>
     public TimeSpan? Timeout { get; init; }
 }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
@@ -16,6 +17,8 @@ public sealed class Guest : IAsyncDisposable
     // Longer than any answer of a guest that can still answer, shorter than people's patience with an error message.
     private static readonly TimeSpan InspectionTimeout = TimeSpan.FromMilliseconds(800);
 
+    private static readonly TimeSpan AgentCheckInterval = TimeSpan.FromSeconds(2), AgentPatience = TimeSpan.FromSeconds(3);
+
     private readonly ConcurrentDictionary<uint, ChannelStream> _streams = new();
     private readonly ConcurrentDictionary<uint, TaskCompletionSource<string>> _inspections = new();
     private readonly TaskCompletionSource<HelloMessage> _hello = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -28,6 +31,7 @@ public sealed class Guest : IAsyncDisposable
     private WireException? _violation;
     private int _lastStream;
     private readonly Lock _timeLock = new();
+    private bool _agentLost;
     private bool _booted;
     private bool _timeHeld;
     private bool _stopping;
@@ -56,6 +60,9 @@ public sealed class Guest : IAsyncDisposable
     /// <summary>The kernel that runs.</summary>
     public GuestKernel Kernel { get; }
 
+    /// <summary>The image the root is made of; null where it is made of none.</summary>
+    public RootImage? Image { get; private set; }
+
     /// <summary>The kernel's own log.</summary>
     public KernelLog KernelLog { get; private set; } = null!;
 
@@ -70,6 +77,9 @@ public sealed class Guest : IAsyncDisposable
 
     /// <summary>What did not work during set-up and did not stop the guest, a line each.</summary>
     public IReadOnlyList<string> Warnings { get; private set; } = [];
+
+    /// <summary>How the guest's own system came up; null for a guest without an init of its own.</summary>
+    public SystemState? SystemState { get; private set; }
 
     /// <summary>The kernel's main process on the host.</summary>
     public int ProcessId { get; private set; }
@@ -123,6 +133,7 @@ public sealed class Guest : IAsyncDisposable
         var guest = new Guest(options, kernel, supervisor, new GuestChannel(console), hostRoot ? host.CurrentDirectory : null);
         try
         {
+            guest.Image = image;
             await guest.BootAsync(plan, image, clock, planned, cancellationToken);
             return guest;
         }
@@ -362,6 +373,8 @@ public sealed class Guest : IAsyncDisposable
             ReadyMessage ready = await WithinBootTimeout(_ready.Task, age, "did not finish its set-up", cancellationToken);
             Options.Trace?.Mark(BootMoment.Ready);
             Warnings = ready.Warnings;
+            if (ready.Agent != 1)
+                _ = WatchAgentAsync(ready.Agent);
             foreach (string warning in ready.Warnings)
                 Options.Logger.LogWarning("Guest {Name}: {Warning}", plan.Start.Name, warning);
             _booted = true;
@@ -375,6 +388,22 @@ public sealed class Guest : IAsyncDisposable
         catch (WireException e)
         {
             throw await BootFailureAsync($"The guest broke the protocol: {e.Message}");
+        }
+
+        if (Options.Init is { } init)
+        {
+            try
+            {
+                SystemState = await SystemBoot.WaitAsync(this, init, Options.SystemTimeout, cancellationToken);
+            }
+            catch (GuestTimeoutException e)
+            {
+                throw new GuestBootException(e.Message, e) { DeadlinePassed = true, Summary = e.Summary, KernelLogTail = e.KernelLogTail, KernelLogFile = e.KernelLogFile };
+            }
+
+            foreach (FailedUnit unit in SystemState.FailedUnits)
+                Options.Logger.LogWarning("Guest {Name}: {Unit}", plan.Start.Name, unit);
+            Timings = Timings with { Init = clock.Elapsed - Timings.Total };
         }
 
         await CopyArtifactsAsync(cancellationToken);
@@ -448,15 +477,15 @@ public sealed class Guest : IAsyncDisposable
 
         ChannelStream stream = OpenStream();
         var process = new GuestProcess(this, stream, options);
-        string workingDirectory = options.WorkingDirectory ?? Options.WorkingDirectory ?? _callerDirectory ?? "";
+        string workingDirectory = options.WorkingDirectory ?? Options.WorkingDirectory ?? Image?.Record.WorkingDirectory ?? _callerDirectory ?? "";
         stream.Transcript = Transcript?.Begin(options, workingDirectory);
         var writer = new MessageWriter();
         new ExecMessage
         {
             Arguments = options.Arguments,
-            Environment = [.. Options.Environment.SetItems(options.Environment).Select(v => $"{v.Key}={v.Value}")],
+            Environment = [.. ImageEnvironment().SetItems(Options.Environment).SetItems(options.Environment).Select(v => $"{v.Key}={v.Value}")],
             WorkingDirectory = workingDirectory,
-            User = options.User ?? "",
+            User = options.User ?? Image?.Record.User ?? "",
             Stdin = options.RedirectStandardInput,
             Terminal = options.Terminal is not null,
             Columns = (uint)(options.Terminal?.Columns ?? 0),
@@ -470,6 +499,10 @@ public sealed class Guest : IAsyncDisposable
             _channel.Send(FrameType.ExecSpool, stream.Number, new SpoolMessage(stream.Input.WriteSpoolFile(writer.Written), (uint)writer.Written.Length).Encode);
         return process;
     }
+
+    private ImmutableSortedDictionary<string, string> ImageEnvironment() =>
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal)
+            .SetItems((Image?.Record.Environment ?? []).Select(v => KeyValuePair.Create(v[..v.IndexOf('=', StringComparison.Ordinal)], v[(v.IndexOf('=', StringComparison.Ordinal) + 1)..])));
 
     internal ChannelStream OpenStream()
     {
@@ -569,6 +602,29 @@ public sealed class Guest : IAsyncDisposable
         return death;
     }
 
+    // A PID 1 cannot be killed, but a process beside the guest's own init can: "kill -9 -1" is enough. The line does not end then, and
+    // who waits for a command would wait for ever. An agent that does not answer may only be busy; the kernel itself says whether it is there.
+    private async Task WatchAgentAsync(uint process)
+    {
+        while (!_supervisor.Exited.IsCompleted && !_stopping)
+        {
+            await Task.WhenAny(_supervisor.Exited, Task.Delay(AgentCheckInterval));
+            if (_streams.IsEmpty || _stopping)
+                continue;
+            ChannelStream question = OpenStream();
+            question.Send(FrameType.Await, new AwaitMessage(AwaitedKind.File, "/").Encode);
+            if (await Task.WhenAny(question.Exited, _supervisor.Exited, Task.Delay(AgentPatience)) is var first && (first == question.Exited || first == _supervisor.Exited))
+                continue;
+            // arch/um/drivers/mconsole_kern.c, mconsole_proc: the only answer for a file that is not there.
+            MconsoleReplyMessage reply = await _supervisor.MconsoleAsync($"proc {process}/comm", InspectionTimeout);
+            if (!reply.Text.Contains("Failed to open file", StringComparison.Ordinal) || _stopping || _supervisor.Exited.IsCompleted)
+                continue;
+            _agentLost = true;
+            _supervisor.Stop(TimeSpan.Zero, halt: false);
+            return;
+        }
+    }
+
     private async Task FailStreamsAsync()
     {
         Exception death = await _death ?? (Exception)new ObjectDisposedException(nameof(Guest), "the guest was taken down while the command ran");
@@ -600,6 +656,7 @@ public sealed class Guest : IAsyncDisposable
 
         string text = (exit, _violation) switch
         {
+            _ when _agentLost => "The agent in the guest was killed, and the guest with it: something in the guest kills every process (kill -9 -1)",
             (_, { } violation) => $"The guest broke the protocol: {violation.Message}",
             (null, _) => "The guest's supervisor was lost, and the guest with it",
             ({ Killed: true }, _) => "The guest hung up its console and was killed",
@@ -680,6 +737,9 @@ public sealed record BootTimings
     /// <summary>From there until the guest's root was built and its shares mounted.</summary>
     public TimeSpan Setup { get; init; }
 
+    /// <summary>From there until the guest's own system was up; zero without an init of its own.</summary>
+    public TimeSpan Init { get; init; }
+
     /// <summary>All of it.</summary>
-    public TimeSpan Total => Plan + Spawn + Kernel + Setup;
+    public TimeSpan Total => Plan + Spawn + Kernel + Setup + Init;
 }

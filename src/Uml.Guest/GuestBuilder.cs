@@ -76,6 +76,12 @@ public sealed class GuestBuilder
     /// <summary>The guest's host name.</summary>
     public GuestBuilder WithHostname(string name) => new(Options with { Hostname = name });
 
+    /// <summary>Boots a whole system in the guest's root, with its own init as PID 1, and waits until it is up.</summary>
+    public GuestBuilder WithInit(InitSystem init) => new(Options with { Init = init });
+
+    /// <summary>How long the guest's own system may take to come up.</summary>
+    public GuestBuilder WithSystemTimeout(TimeSpan timeout) => new(Options with { SystemTimeout = timeout });
+
     /// <summary>The guest's clock when it starts.</summary>
     public GuestBuilder WithClock(DateTimeOffset clock) => new(Options with { Clock = clock });
 

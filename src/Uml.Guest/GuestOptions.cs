@@ -23,6 +23,15 @@ public sealed record GuestOptions
     public GuestRoot Root { get; init; } = GuestRoot.Host;
 
     /// <summary>
+    /// The program that becomes PID 1 of the guest's root, for a whole system in it; null for none: the agent is PID 1, and nothing
+    /// runs but what is asked for. The guest is ready when that system is up.
+    /// </summary>
+    public InitSystem? Init { get; init; }
+
+    /// <summary>How long the guest's own system may take to come up, once the guest serves commands; without meaning unless <see cref="Init"/> is set.</summary>
+    public TimeSpan SystemTimeout { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>
     /// Bytes of the host's disk that the guest's writes to its root may take, for a root that is an image; null to keep them in the
     /// guest's memory. The disk gives what is used, and has it back when the guest ends.
     /// </summary>
@@ -116,6 +125,8 @@ public sealed record GuestOptions
         && Kernel == other.Kernel
         && KernelResolution == other.KernelResolution
         && Root == other.Root
+        && Init == other.Init
+        && SystemTimeout == other.SystemTimeout
         && Scratch == other.Scratch
         && Memory == other.Memory
         && Cpus == other.Cpus

@@ -61,6 +61,8 @@ public sealed class GuestProcess
     internal async Task<T> WithinDeadlineAsync<T>(Task<T> step, CancellationToken cancellationToken)
     {
         TimeSpan? timeout = Options.Timeout ?? _guest.Options.CommandTimeout;
+        if (timeout == Timeout.InfiniteTimeSpan)
+            timeout = null;
         TimeSpan left = timeout is { } limit ? limit - Age : Timeout.InfiniteTimeSpan;
         try
         {

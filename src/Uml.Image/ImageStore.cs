@@ -77,8 +77,12 @@ public sealed partial class ImageStore
         reference = reference.From(Directory.GetCurrentDirectory());
         try
         {
-            if (!options.Refresh && Find(reference) is { } found)
+            if (!options.Refresh && Find(reference) is { } found
+                && (reference.Source != ImageSource.Oci || !await OciRoots.HasChangedAsync(reference, found.Record, Root, _host, cancellationToken)))
+            {
                 return found;
+            }
+
             if (reference.Source == ImageSource.Named)
             {
                 string[] names = [.. List().SelectMany(i => i.References).Where(r => r.StartsWith("image:", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
@@ -210,8 +214,12 @@ public sealed partial class ImageStore
         using FileLock mine = await LockAsync(reference, options.Progress, () => waited = true, cancellationToken);
 
         // Whoever was waited for has just made it.
-        if ((waited || !options.Refresh) && Find(reference) is { } found)
+        if ((waited || !options.Refresh) && Find(reference) is { } found
+            && (reference.Source != ImageSource.Oci || !await OciRoots.HasChangedAsync(reference, found.Record, Root, _host, cancellationToken)))
+        {
             return found;
+        }
+
         using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
         switch (reference.Source)
         {
@@ -221,6 +229,9 @@ public sealed partial class ImageStore
                 return await InstallAsync(reference, record, attributes, built, cancellationToken);
             case ImageSource.File:
                 return await ConvertAsync(reference, temporary.Path, options.Progress, cancellationToken);
+            case ImageSource.Oci:
+                using (OciImage image = await OciImage.OpenAsync(OciReference.Parse(reference.ToString()), Root, OciOptions.From(_host, options.Progress), cancellationToken))
+                    return await CreateLockedAsync(reference, OciRoots.Describe(image), DateTimeOffset.UnixEpoch, image.WriteTarAsync, temporary.Path, options.Progress, cancellationToken);
             default:
                 throw new KernelException($"{reference} cannot be used as a root yet.") { Problem = KernelProblem.InvalidReference };
         }

@@ -59,6 +59,9 @@ internal sealed record ExternalProgram(string FileName)
     /// <summary>Added to the environment of this process; null removes a variable.</summary>
     public ImmutableDictionary<string, string?> Environment { get; init; } = ImmutableDictionary<string, string?>.Empty;
 
+    /// <summary>What the program finds on its standard input: a few lines. Not for one that ends with this process.</summary>
+    public string Input { get; init; } = "";
+
     /// <summary>Called for every line of standard output, from another thread.</summary>
     public Action<string>? OnOutput { get; init; }
 
@@ -132,7 +135,7 @@ internal sealed record ExternalProgram(string FileName)
         };
         process.Start();
         if (!EndsWithParent)
-            process.StandardInput.Close();
+            Feed(process);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
 
@@ -156,6 +159,19 @@ internal sealed record ExternalProgram(string FileName)
         return result.ExitCode == 0 || !ThrowsOnFailure
             ? result
             : throw new ExternalProgramException(FileName, result.ExitCode, result.StandardOutput, result.StandardError);
+    }
+
+    private void Feed(Process process)
+    {
+        try
+        {
+            process.StandardInput.Write(Input);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It has ended without reading it all.
+        }
     }
 
     private async Task EndAsync(Process process)

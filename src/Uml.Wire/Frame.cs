@@ -133,6 +133,9 @@ public enum FrameType : byte
     /// <summary>Host: <see cref="ListenMessage"/>, opens a stream for one connection to a unix socket in the guest.</summary>
     Listen = 14,
 
+    /// <summary>Host: <see cref="AwaitMessage"/>, opens a stream that ends when it has come true.</summary>
+    Await = 15,
+
     /// <summary>Guest: <see cref="HelloMessage"/>, the first frame of a connection.</summary>
     Hello = 64,
 

@@ -12,6 +12,23 @@ public sealed class FrameReader
     private int _end;
     private uint _sequence;
 
+    /// <summary>Reads a line from its first byte.</summary>
+    public FrameReader()
+    {
+    }
+
+    /// <summary>Goes on where another reader has taken whole frames and no byte more.</summary>
+    /// <param name="sequence">The number of the frame that is due.</param>
+    /// <param name="bytesTaken">The other reader's <see cref="BytesTaken"/>.</param>
+    public FrameReader(uint sequence, uint bytesTaken)
+    {
+        _sequence = sequence;
+        BytesTaken = bytesTaken;
+    }
+
+    /// <summary>The number of the frame that is due.</summary>
+    public uint Sequence => _sequence;
+
     /// <summary>All bytes ever handed to <see cref="Advance"/>, modulo 2^32.</summary>
     public uint BytesTaken { get; private set; }
 

@@ -126,6 +126,9 @@ public sealed record SetupMessage
     /// <summary>The guest's clock at set-up in nanoseconds since 1970, or 0 for the host's time.</summary>
     public ulong ClockNanoseconds { get; init; }
 
+    /// <summary>Absolute paths of the program that becomes PID 1 of the guest's root; the first that is there. Empty: the agent stays PID 1.</summary>
+    public IReadOnlyList<string> Init { get; init; } = [];
+
     /// <summary>Writes the payload.</summary>
     public void Encode(MessageWriter writer)
     {
@@ -134,7 +137,7 @@ public sealed record SetupMessage
         writer.UInt32((uint)Shares.Count);
         foreach (ShareMessage share in Shares)
             writer.String(share.HostPath).String(share.GuestPath).Byte((byte)share.Mode);
-        writer.String(Hostname).String(WorkingDirectory).UInt64(ClockNanoseconds);
+        writer.String(Hostname).String(WorkingDirectory).UInt64(ClockNanoseconds).Strings(Init);
     }
 
     /// <summary>Reads a payload.</summary>
@@ -182,6 +185,7 @@ public sealed record SetupMessage
             Hostname = reader.String(),
             WorkingDirectory = reader.String(),
             ClockNanoseconds = reader.UInt64(),
+            Init = reader.Strings(),
         };
         reader.End();
         return message;
@@ -190,17 +194,18 @@ public sealed record SetupMessage
 
 /// <summary>The guest is as the host asked.</summary>
 /// <param name="Warnings">What did not work but need not stop a guest, a line each.</param>
-public sealed record ReadyMessage(IReadOnlyList<string> Warnings)
+/// <param name="Agent">The agent's process number from now on: 1 unless the guest has an init of its own.</param>
+public sealed record ReadyMessage(IReadOnlyList<string> Warnings, uint Agent = 1)
 {
     /// <summary>Writes the payload.</summary>
-    public void Encode(MessageWriter writer) => writer.Strings(Warnings);
+    public void Encode(MessageWriter writer) => writer.Strings(Warnings).UInt32(Agent);
 
     /// <summary>Reads a payload.</summary>
     /// <exception cref="WireException">The payload is malformed.</exception>
     public static ReadyMessage Decode(ReadOnlySpan<byte> payload)
     {
         var reader = new MessageReader(FrameType.Ready, payload);
-        var message = new ReadyMessage(reader.Strings());
+        var message = new ReadyMessage(reader.Strings(), reader.UInt32());
         reader.End();
         return message;
     }
@@ -396,6 +401,38 @@ public sealed record ListenMessage(string Path)
     {
         var reader = new MessageReader(FrameType.Listen, payload);
         var message = new ListenMessage(reader.String());
+        reader.End();
+        return message;
+    }
+}
+
+/// <summary>What a guest can wait for by itself.</summary>
+public enum AwaitedKind : byte
+{
+    /// <summary>That a path exists.</summary>
+    File = 0,
+
+    /// <summary>That something listens at a TCP port, on any address.</summary>
+    TcpPort = 1,
+}
+
+/// <summary>Something to wait for in the guest. Opens a stream.</summary>
+/// <param name="Kind">What it is.</param>
+/// <param name="Name">An absolute path, or a port's decimal number.</param>
+public sealed record AwaitMessage(AwaitedKind Kind, string Name)
+{
+    /// <summary>Writes the payload.</summary>
+    public void Encode(MessageWriter writer) => writer.Byte((byte)Kind).String(Name);
+
+    /// <summary>Reads a payload.</summary>
+    /// <exception cref="WireException">The payload is malformed.</exception>
+    public static AwaitMessage Decode(ReadOnlySpan<byte> payload)
+    {
+        var reader = new MessageReader(FrameType.Await, payload);
+        byte kind = reader.Byte();
+        if (kind > (byte)AwaitedKind.TcpPort)
+            throw new WireException($"Await: kind {kind} is unknown");
+        var message = new AwaitMessage((AwaitedKind)kind, reader.String());
         reader.End();
         return message;
     }

@@ -16,6 +16,7 @@ public sealed class MessageTests
         new("Signal", new SignalMessage(64).Encode, p => SignalMessage.Decode(p).Encode),
         new("Resize", new ResizeMessage(211, 57).Encode, p => ResizeMessage.Decode(p).Encode),
         new("Inspect", new InspectMessage([1, 2, uint.MaxValue]).Encode, p => InspectMessage.Decode(p).Encode),
+        new("Await", new AwaitMessage(AwaitedKind.File, "/run/ü").Encode, p => AwaitMessage.Decode(p).Encode),
         new("Listen", new ListenMessage("/run/a b/ü.sock").Encode, p => ListenMessage.Decode(p).Encode),
         new("Copy", new CopyMessage("/opt/a b/ü").Encode, p => CopyMessage.Decode(FrameType.CopyIn, p).Encode),
         new("Failed", new FailedMessage(2, "no such file").Encode, p => FailedMessage.Decode(p).Encode),

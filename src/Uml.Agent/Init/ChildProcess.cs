@@ -19,6 +19,7 @@ internal unsafe struct ChildPlan
     public uint Gid;
     public uint* Groups;
     public int GroupCount;
+    public int RestoreBrokenPipes;
 
     /// <summary>Set by the child, which shares our memory: the errno of what failed, or 0 when the program runs.</summary>
     public int Error;
@@ -33,8 +34,8 @@ internal unsafe struct ChildPlan
 /// </remarks>
 internal static unsafe class ChildProcess
 {
-    private const int O_RDWR = 2;
-    private const int SYS_setgroups = 116, SYS_setresuid = 117, SYS_setresgid = 119;
+    private const int O_RDWR = 2, SIGPIPE = 13;
+    private const int SYS_rt_sigaction = 13, SYS_setgroups = 116, SYS_setresuid = 117, SYS_setresgid = 119;
 
     /// <summary>Starts the program; returns its process number, or -1 with errno.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -63,6 +64,14 @@ internal static unsafe class ChildProcess
             ok = ok && terminal >= 0 && dup2(terminal, 0) >= 0 && dup2(terminal, 1) >= 0 && dup2(terminal, 2) >= 0;
             if (terminal > 2)
                 close(terminal);
+        }
+
+        if (plan->RestoreBrokenPipes != 0)
+        {
+            // struct kernel_sigaction of zeros is SIG_DFL.
+            long* action = stackalloc long[4];
+            action[0] = action[1] = action[2] = action[3] = 0;
+            syscall(SYS_rt_sigaction, SIGPIPE, (nint)action, 0, sizeof(long));
         }
 
         if (plan->ChangeUser != 0)

@@ -9,6 +9,9 @@ internal static unsafe class CommandLauncher
 {
     private const string DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+    /// <summary>Whether this process ignores SIGPIPE, which a command must not inherit.</summary>
+    public static bool RestoresBrokenPipes { get; set; }
+
     /// <summary>Starts it and returns its process number.</summary>
     /// <exception cref="SetupException">It could not be started; the errno says why.</exception>
     public static int Start(ExecMessage message, CommandDescriptors descriptors)
@@ -126,6 +129,7 @@ internal static unsafe class CommandLauncher
                 Gid = user.Gid,
                 Groups = groups,
                 GroupCount = user.Groups.Length,
+                RestoreBrokenPipes = RestoresBrokenPipes ? 1 : 0,
             };
             pid = ChildProcess.Start(&plan);
             int error = pid < 0 ? Linux.Errno : plan.Error;
@@ -141,7 +145,7 @@ internal static unsafe class CommandLauncher
         }
     }
 
-    private static byte** Vector(IReadOnlyList<string> strings)
+    public static byte** Vector(IReadOnlyList<string> strings)
     {
         int size = (strings.Count + 1) * sizeof(byte*);
         foreach (string s in strings)
@@ -161,5 +165,5 @@ internal static unsafe class CommandLauncher
         return vector;
     }
 
-    private static void Free(byte** vector) => NativeMemory.Free(vector);
+    public static void Free(byte** vector) => NativeMemory.Free(vector);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Uml.CI.Wire;
 
@@ -32,6 +33,29 @@ internal static class GuestInit
         return 1;
     }
 
+    /// <summary>Goes on with the line beside the guest's own init, which is PID 1 now.</summary>
+    public static int Continue(ReadOnlySpan<string> arguments)
+    {
+        try
+        {
+            (LinePosition position, int spool) = InitHandover.Parse(arguments);
+            InitHandover.SetCloseOnExec(position.Descriptor, true);
+            InitHandover.SetCloseOnExec(spool, true);
+            Linux.IgnoreBrokenPipes();
+            CommandLauncher.RestoresBrokenPipes = true;
+            Linux.Yield();
+            Serve(new Line(position), spool);
+        }
+        catch (Exception e)
+        {
+            Console(e.ToString());
+        }
+
+        // An orderly end is the init's own; this is the end of a host that wants the guest gone.
+        PowerOff();
+        return 1;
+    }
+
     public static void PowerOff()
     {
         Linux.sync();
@@ -49,13 +73,12 @@ internal static class GuestInit
 
     private static string Release() => (Linux.ReadText("/proc/sys/kernel/osrelease") ?? "unknown").Trim();
 
-    private static void Serve(Line line)
+    private static void Serve(Line line, int? spool = null)
     {
         try
         {
-            if (!SetUp(line, out int spool))
-                return;
-            new RequestLoop(line, spool).Run();
+            if (spool is not null || SetUp(line, out spool))
+                new RequestLoop(line, spool.GetValueOrDefault()).Run();
         }
         catch (WireException e)
         {
@@ -63,9 +86,9 @@ internal static class GuestInit
         }
     }
 
-    private static bool SetUp(Line line, out int spool)
+    private static bool SetUp(Line line, [NotNullWhen(true)] out int? spool)
     {
-        spool = -1;
+        spool = null;
         ReceivedFrame frame;
         while (!line.TryRead(out frame))
         {
@@ -79,8 +102,16 @@ internal static class GuestInit
         BootMarks.Reach("order");
         try
         {
-            List<string> warnings = GuestRoot.Build(SetupMessage.Decode(frame.Payload.Span), out spool);
+            SetupMessage setup = SetupMessage.Decode(frame.Payload.Span);
+            List<string> warnings = GuestRoot.Build(setup, out int directory);
+            if (setup.Init.Count > 0)
+            {
+                BecomeInit(line, directory, InitHandover.Find(setup.Init), warnings);
+                return false;
+            }
+
             Send(line, FrameType.Ready, 0, new ReadyMessage(warnings).Encode);
+            spool = directory;
             return true;
         }
         catch (SetupException e)
@@ -88,6 +119,16 @@ internal static class GuestInit
             Send(line, FrameType.Failed, 0, new FailedMessage((uint)e.Errno, e.Message).Encode);
             return false;
         }
+    }
+
+    private static void BecomeInit(Line line, int spool, string init, List<string> warnings)
+    {
+        LinePosition position = line.Position;
+        // The server says nothing before the host does, and the host nothing before Ready, which is still PID 1's to send.
+        int server = InitHandover.StartServer(position with { Sent = position.Sent + 1 }, spool);
+        Send(line, FrameType.Ready, 0, new ReadyMessage(warnings, (uint)server).Encode);
+        int error = InitHandover.Become(init, position, spool);
+        Console($"cannot execute {init}: {Linux.Describe(error)}");
     }
 
     private static unsafe void Console(string text)

@@ -24,6 +24,9 @@ internal abstract class GuestStream(uint number, int spool)
     /// <summary>Whether <see cref="Pump"/> should be called again without waiting for a descriptor.</summary>
     public virtual bool HasWork => false;
 
+    /// <summary>After how many milliseconds <see cref="Pump"/> should be called again whatever the descriptors say; -1 for never.</summary>
+    public virtual int LookAgain => -1;
+
     protected bool HasInput => _input.Count > 0;
 
     protected bool InputFinished => _inputEnded && _input.Count == 0;

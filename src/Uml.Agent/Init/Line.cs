@@ -5,13 +5,15 @@ namespace Uml.CI.Agent.Init;
 /// <summary>The guest's end of the console line: frames in and out, and the acknowledgements that keep the line alive.</summary>
 internal sealed unsafe class Line
 {
-    private readonly FrameReader _reader = new();
+    private readonly FrameReader _reader;
     private readonly byte[] _frame = GC.AllocateUninitializedArray<byte>(Frame.HeaderSize + Frame.MaxPayload);
     private uint _sent;
     private uint _acknowledged;
 
+    /// <summary>Opens the line.</summary>
     public Line(string device)
     {
+        _reader = new FrameReader();
         Descriptor = Linux.Open(device, Linux.O_RDWR | Linux.O_NOCTTY);
         if (Descriptor < 0)
             throw new InvalidOperationException($"cannot open {device}: {Linux.Describe(Linux.Errno)}");
@@ -23,7 +25,19 @@ internal sealed unsafe class Line
         Linux.tcsetattr(Descriptor, 0, termios);
     }
 
+    /// <summary>Goes on with a line that another process has used until now.</summary>
+    public Line(LinePosition position)
+    {
+        Descriptor = position.Descriptor;
+        _sent = position.Sent;
+        _acknowledged = position.Acknowledged;
+        _reader = new FrameReader(position.Expected, position.BytesTaken);
+    }
+
     public int Descriptor { get; }
+
+    /// <summary>Where the line stands, for the process that goes on with it.</summary>
+    public LinePosition Position => new(Descriptor, _sent, _acknowledged, _reader.Sequence, _reader.BytesTaken);
 
     /// <summary>Where the payload of the next frame may be put before <see cref="SendBuffered"/>; saves a copy for bulk output.</summary>
     public Span<byte> Payload => _frame.AsSpan(Frame.HeaderSize);

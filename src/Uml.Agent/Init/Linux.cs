@@ -11,6 +11,7 @@ internal static unsafe partial class Linux
     public const short POLLIN = 1, POLLOUT = 4;
     public const int ENOENT = 2, EIO = 5, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17, ENOTDIR = 20, EINVAL = 22, ELOOP = 40, EADDRINUSE = 98;
     public const int WNOHANG = 1;
+    private const nint SIG_DFL = 0, SIG_IGN = 1;
     public const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000, SHUT_WR = 1;
     public const int S_IFMT = 0xF000, S_IFDIR = 0x4000, S_IFSOCK = 0xC000;
 
@@ -169,12 +170,18 @@ internal static unsafe partial class Linux
     /// Undoes what the runtime sets up and children would inherit: what is ignored stays ignored across an exec. PID 1 is not
     /// ended by a signal's default action (signal(7)), so a closed pipe is an error of write and nothing more.
     /// </summary>
-    public static void DefaultSignals()
+    public static void DefaultSignals() => SetBrokenPipeAction(SIG_DFL);
+
+    /// <summary>For a process that is not PID 1, which a closed pipe would end.</summary>
+    public static void IgnoreBrokenPipes() => SetBrokenPipeAction(SIG_IGN);
+
+    private static void SetBrokenPipeAction(nint handler)
     {
         const int SYS_rt_sigaction = 13, SIGPIPE = 13;
-        // struct kernel_sigaction of zeros is SIG_DFL.
+        // struct kernel_sigaction: the handler, then flags, restorer and mask, all none.
         long* action = stackalloc long[4];
-        action[0] = action[1] = action[2] = action[3] = 0;
+        action[0] = handler;
+        action[1] = action[2] = action[3] = 0;
         syscall(SYS_rt_sigaction, SIGPIPE, (nint)action, 0, sizeof(long));
     }
 
@@ -184,9 +191,33 @@ internal static unsafe partial class Linux
     /// </summary>
     public static void Yield()
     {
-        const int SYS_sched_setscheduler = 144, SCHED_BATCH = 3, SCHED_RESET_ON_FORK = 0x40000000;
+        const int SCHED_BATCH = 3, SCHED_RESET_ON_FORK = 0x40000000;
+        SetScheduler(SCHED_BATCH | SCHED_RESET_ON_FORK);
+    }
+
+    /// <summary>Undoes <see cref="Yield"/>.</summary>
+    public static void DoNotYield() => SetScheduler(policy: 0);
+
+    private static void SetScheduler(int policy)
+    {
+        const int SYS_sched_setscheduler = 144;
         int priority = 0;
-        syscall(SYS_sched_setscheduler, 0, SCHED_BATCH | SCHED_RESET_ON_FORK, (nint)(&priority), 0);
+        syscall(SYS_sched_setscheduler, 0, policy, (nint)(&priority), 0);
+    }
+
+    /// <summary>Writes a small file anew.</summary>
+    public static int WriteText(string path, string text)
+    {
+        int fd = Open(path, O_WRONLY | O_CREAT | O_TRUNC, 0x1a4);
+        if (fd < 0)
+            return Errno;
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        nint written;
+        fixed (byte* p = bytes)
+            written = write(fd, p, (nuint)bytes.Length);
+        int error = written == bytes.Length ? 0 : Errno;
+        close(fd);
+        return error;
     }
 
     /// <summary>Reads a small file whole; null if it cannot be read. /proc files have no length, so read until the end.</summary>
@@ -220,6 +251,7 @@ internal static unsafe partial class Linux
     [DllImport("libc")] public static extern int openat(int directory, byte* path, int flags, int mode);
     [DllImport("libc")] public static extern int unlinkat(int directory, byte* path, int flags);
     [DllImport("libc")] public static extern int close(int fd);
+    [DllImport("libc")] public static extern int execve(byte* path, byte** arguments, byte** environment);
     [DllImport("libc")] public static extern nint read(int fd, byte* buffer, nuint count);
     [DllImport("libc")] public static extern nint write(int fd, byte* buffer, nuint count);
     [DllImport("libc")] public static extern int pipe2(int* fds, int flags);

@@ -49,11 +49,14 @@ internal sealed unsafe class RequestLoop(Line line, int spool)
     {
         _polled = 0;
         Watch(line.Descriptor, Linux.POLLIN);
-        bool busy = false;
+        int patience = ReapInterval;
         foreach (GuestStream stream in _streams.Values)
         {
             stream.Watch(this);
-            busy |= stream.HasWork;
+            if (stream.HasWork)
+                patience = 0;
+            else if (stream.LookAgain is >= 0 and var soon)
+                patience = Math.Min(patience, soon);
         }
 
         foreach (int fd in _abandoned)
@@ -61,7 +64,7 @@ internal sealed unsafe class RequestLoop(Line line, int spool)
         fixed (Linux.PollFd* p = _poll)
         {
             // Only an answer counts: without one, what the structures say is what they said before.
-            while (Linux.poll(p, (nuint)_polled, busy ? 0 : ReapInterval) < 0)
+            while (Linux.poll(p, (nuint)_polled, patience) < 0)
             {
             }
         }
@@ -102,6 +105,9 @@ internal sealed unsafe class RequestLoop(Line line, int spool)
                 break;
             case FrameType.Listen:
                 Open(frame.Stream, () => new ConnectionStream(frame.Stream, spool, _sockets.Open(ListenMessage.Decode(frame.Payload.Span).Path)));
+                break;
+            case FrameType.Await:
+                Open(frame.Stream, () => new AwaitStream(frame.Stream, spool, AwaitMessage.Decode(frame.Payload.Span)));
                 break;
             case FrameType.Inspect:
                 Inspect(frame.Stream, InspectMessage.Decode(payload));

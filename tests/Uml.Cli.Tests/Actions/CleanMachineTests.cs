@@ -53,11 +53,11 @@ public sealed class CleanMachineTests : ToolTests
     public async Task A_tool_that_cannot_be_built_is_told_where_it_is_seen()
     {
         await CheckOutAsync();
-        await File.AppendAllTextAsync(this["action/Directory.Build.props"], "<", Cancel);
+        await File.AppendAllTextAsync(this["action/src/Uml.Cli/Program.cs"], "<", Cancel);
         StepResult step = await Runner().UseActionAsync(new Dictionary<string, string>(StringComparer.Ordinal) { ["run"] = "true" });
         Assert.Equal((125, "unavailable"), (step.ExitCode, step.Outputs["status"]));
         Assert.Equal("the tool cannot be built: the log says why", Assert.Single(step.Log.Errors).Text);
-        Assert.True(step.Log.Text.Contains("Directory.Build.props", StringComparison.Ordinal), step.ToString());
+        Assert.True(step.Log.Text.Contains("Program.cs(", StringComparison.Ordinal), step.ToString());
         Assert.Equal(step.Log.Commands.Count(c => c.Name == "group"), step.Log.Commands.Count(c => c.Name == "endgroup"));
     }
 
