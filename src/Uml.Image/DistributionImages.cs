@@ -11,6 +11,8 @@ internal sealed partial class DistributionImages(HostTools host)
 {
     private const string Bootstrap = "mmdebstrap";
 
+    private const string Alternative = "import an archive with a root file system (uml image import)";
+
     // Another one for each change of what is done here and in SquashfsWriter that changes the bytes.
     private const string Maker = "2";
 
@@ -67,7 +69,7 @@ internal sealed partial class DistributionImages(HostTools host)
         ImageRecipe recipe = ImageRecipe.Load(reference.Recipe!);
         string aptDirectory = Path.Combine(temporary, "apt");
         Directory.CreateDirectory(aptDirectory);
-        AptClient apt = new(host, reference.ToString(), aptDirectory, progress);
+        AptClient apt = new(host, reference.ToString(), aptDirectory, progress, Alternative);
         (AptSource archive, AptRelease release) = await FindAsync(apt, suite, cancellationToken);
 
         string[] packages = [.. recipe.Packages.Concat(reference.Packages).Distinct().Order(StringComparer.Ordinal)];
@@ -173,7 +175,7 @@ internal sealed partial class DistributionImages(HostTools host)
     // mmdebstrap's apt reads no configuration of the host; without its proxies it may reach nothing.
     private async Task<IEnumerable<string>> ProxiesAsync(CancellationToken cancellationToken)
     {
-        ExternalResult dump = await new ExternalProgram(host.Find("apt-config", "apt", "apt")) { Arguments = ["dump", "Acquire"], ThrowsOnFailure = false, EndsWithParent = true }.RunAsync(cancellationToken);
+        ExternalResult dump = await new ExternalProgram(host.Find("apt-config", "apt", "a root image", Alternative)) { Arguments = ["dump", "Acquire"], ThrowsOnFailure = false, EndsWithParent = true }.RunAsync(cancellationToken);
         return [.. (dump.StandardOutput + host.AptConfiguration).Split('\n').Select(l => l.Trim()).Where(IsOfTransport)];
     }
 

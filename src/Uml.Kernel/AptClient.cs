@@ -17,6 +17,7 @@ internal sealed class AptClient
 {
     private readonly HostTools _host;
     private readonly string _reference;
+    private readonly string _alternative;
     private readonly string _aptGet;
     private readonly string _dpkgDeb;
     private readonly string _directory;
@@ -24,14 +25,15 @@ internal sealed class AptClient
     private readonly IProgress<KernelProgress>? _progress;
     private bool _ignoreExpiry;
 
-    public AptClient(HostTools host, string reference, string directory, IProgress<KernelProgress>? progress)
+    public AptClient(HostTools host, string reference, string directory, IProgress<KernelProgress>? progress, string alternative = HostTools.Alternative)
     {
         _host = host;
         _reference = reference;
+        _alternative = alternative;
         _directory = directory;
         _progress = progress;
-        _aptGet = host.Find("apt-get", "apt", reference);
-        _dpkgDeb = host.Find("dpkg-deb", "dpkg", reference);
+        _aptGet = host.Find("apt-get", "apt", reference, alternative);
+        _dpkgDeb = host.Find("dpkg-deb", "dpkg", reference, alternative);
         _configuration = Path.Combine(directory, "apt.conf");
     }
 
@@ -45,9 +47,9 @@ internal sealed class AptClient
     {
         string? mirror = _host.Variable(DebianArchive.MirrorVariable);
         if (!string.IsNullOrWhiteSpace(mirror))
-            return DebianArchive.Choose(mirror, [], [], File.Exists, _reference);
+            return DebianArchive.Choose(mirror, [], [], File.Exists, _reference, _alternative);
 
-        string aptConfig = _host.Find("apt-config", "apt", _reference);
+        string aptConfig = _host.Find("apt-config", "apt", _reference, _alternative);
         ExternalResult where;
         try
         {
@@ -55,7 +57,7 @@ internal sealed class AptClient
         }
         catch (ExternalProgramException e)
         {
-            throw new KernelException($"{_reference} cannot be fetched: {e.Message}; mend apt's configuration (apt-config dump), or write file:PATH for a kernel that is here.", e) { Problem = KernelProblem.Unavailable };
+            throw new KernelException($"{_reference} cannot be fetched: {e.Message}; mend apt's configuration (apt-config dump), or {_alternative}.", e) { Problem = KernelProblem.Unavailable };
         }
 
         List<string> files = [];
@@ -95,7 +97,7 @@ internal sealed class AptClient
                 .Select(l => new DebianArchive.Release(l[0], l[1], l[2]))
                 .Distinct(),
         ];
-        return DebianArchive.Choose(null, sources, releases, File.Exists, _reference);
+        return DebianArchive.Choose(null, sources, releases, File.Exists, _reference, _alternative);
     }
 
     /// <summary>Whether the index is used although it is past its date.</summary>

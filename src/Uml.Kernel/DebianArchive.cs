@@ -30,8 +30,9 @@ internal static class DebianArchive
     /// <param name="releases">What is known of them, where apt has read their lists.</param>
     /// <param name="fileExists">Asks for a keyring.</param>
     /// <param name="reference">For the error.</param>
+    /// <param name="alternative">What else the user can do.</param>
     public static ImmutableArray<AptSource> Choose(
-        string? mirror, IEnumerable<AptSource> sources, IReadOnlyList<Release> releases, Func<string, bool> fileExists, string reference)
+        string? mirror, IEnumerable<AptSource> sources, IReadOnlyList<Release> releases, Func<string, bool> fileExists, string reference, string alternative = HostTools.Alternative)
     {
         string? keyring = s_keyrings.FirstOrDefault(fileExists);
         if (!string.IsNullOrWhiteSpace(mirror))
@@ -65,7 +66,7 @@ internal static class DebianArchive
         return chosen.IsEmpty
             ? throw new KernelException(
                 $"{reference} cannot be fetched: this host's apt has no source for Debian's archive; set {MirrorVariable} to the address of a Debian mirror"
-                + " (and install the package 'debian-archive-keyring'), or name a kernel executable with file:PATH.")
+                + $" (and install the package 'debian-archive-keyring'), or {alternative}.")
             { Problem = KernelProblem.Unavailable }
             : chosen;
     }

@@ -157,6 +157,27 @@ public sealed class ImportTests
     }
 
     [Fact]
+    public async Task A_full_disk_is_said_in_one_line()
+    {
+        using var scratch = new Scratch();
+        byte[] noise = new byte[8_000_000];
+        new Random(1).NextBytes(noise);
+        await File.WriteAllBytesAsync(scratch["root.tar"], new TarText().Add("x", content: Convert.ToBase64String(noise)).ToArray(), Cancel);
+        Directory.CreateDirectory(scratch["small"]);
+        ExternalResult result = await new ExternalProgram(Tools.Find("unshare"))
+        {
+            Arguments = ["--user", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs -o size=2M small \"$1\" && \"$2\"; ls -A \"$1/store/tmp\" \"$1/store/files\"", "sh", scratch["small"], Path.Combine(AppContext.BaseDirectory, "Uml.Image.Tests")],
+            Environment = System.Collections.Immutable.ImmutableDictionary<string, string?>.Empty.Add(Maker.Variable, scratch["small/store"]).Add(Maker.ArchiveVariable, scratch["root.tar"]),
+            ThrowsOnFailure = false,
+        }.RunAsync(Cancel);
+        string[] lines = result.StandardOutput.TrimEnd('\n').Split('\n');
+        Assert.Contains("image:made cannot be made into an image", lines[0], StringComparison.Ordinal);
+        Assert.Contains("free space", lines[0], StringComparison.Ordinal);
+        // Nothing but the gate of the directory for temporary things.
+        Assert.Equal([$"{scratch["small/store/tmp"]}:", "gate"], lines[1..]);
+    }
+
+    [Fact]
     public async Task A_writer_that_fails_is_heard()
     {
         using var scratch = new Scratch();

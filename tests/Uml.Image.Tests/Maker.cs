@@ -8,6 +8,9 @@ internal static class Maker
     /// <summary>Names the store to make it in.</summary>
     public const string Variable = "UML_TEST_MAKE_IMAGE_IN";
 
+    /// <summary>Names an archive to make it of, instead of a distribution.</summary>
+    public const string ArchiveVariable = "UML_TEST_MAKE_IMAGE_OF";
+
     [ModuleInitializer]
     internal static void Initialize()
     {
@@ -16,7 +19,10 @@ internal static class Maker
         Environment.SetEnvironmentVariable(Variable, null);
         try
         {
-            RootImage image = new ImageStore(store).ResolveAsync(ImageReference.Parse("debian:trixie")).GetAwaiter().GetResult();
+            var images = new ImageStore(store);
+            RootImage image = Environment.GetEnvironmentVariable(ArchiveVariable) is { Length: > 0 } archive
+                ? images.ImportAsync(archive, "made").GetAwaiter().GetResult()
+                : images.ResolveAsync(ImageReference.Parse("debian:trixie")).GetAwaiter().GetResult();
             Console.WriteLine(image.Record.Sha256);
             Environment.Exit(0);
         }

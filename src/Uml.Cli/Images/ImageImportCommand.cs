@@ -19,8 +19,8 @@ internal static class ImageImportCommand
               uml image import oci:registry.example:5000/team/app:1
               uml run --root image:web -- /bin/sh
 
-            Owners, modes, device nodes, links and extended attributes are those of the archive. An archive with an entry
-            that leads out of it is refused.
+            Owners, modes, device nodes, links and extended attributes are those of the archive.
+            An archive with an entry that leads out of it is refused.
             """);
         return command;
     }
