@@ -36,7 +36,7 @@ internal sealed class PackageRepository : IDisposable
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="KernelException">The archive or the tools cannot be used.</exception>
     public static async Task<PackageRepository> PrepareAsync(
-        HostTools host, RootImage image, IReadOnlyList<PackageFile> given, IReadOnlyList<string> names, bool recommends,
+        HostTools host, RootImage image, IReadOnlyList<DebianPackageFile> given, IReadOnlyList<string> names, bool recommends,
         IProgress<KernelProgress>? progress, CancellationToken cancellationToken)
     {
         string suite = image.Reference.Suite ?? throw new KernelException($"{image.Reference} is not the image of a distribution: packages come from its suite; write debian:SUITE.") { Problem = KernelProblem.InvalidReference };
@@ -51,7 +51,7 @@ internal sealed class PackageRepository : IDisposable
             string own = Path.Combine(directory.Path, "given"), repo = Path.Combine(directory.Path, "repo");
             await WriteAsync(own, given, cancellationToken);
             var repository = new PackageRepository(directory);
-            var files = new Dictionary<string, PackageFile>(StringComparer.Ordinal);
+            var files = new Dictionary<string, DebianPackageFile>(StringComparer.Ordinal);
             using (FileLock mine = await FileLock.TakeAsync(work + ".lock", () => progress?.Report(new KernelProgress($"waiting for another process that reads the index of {suite}")), cancellationToken))
             {
                 AptClient apt = new(host, $"The packages of {suite}", work, progress) { KeepsIndexes = true, PackageDirectory = own };
@@ -110,7 +110,7 @@ internal sealed class PackageRepository : IDisposable
     }
 
     private static async Task<Choice> ChooseAsync(
-        HostTools host, AptClient apt, IReadOnlyList<PackageFile> given, string name, bool recommends, Dictionary<string, PackageFile> files, CancellationToken cancellationToken)
+        HostTools host, AptClient apt, IReadOnlyList<DebianPackageFile> given, string name, bool recommends, Dictionary<string, DebianPackageFile> files, CancellationToken cancellationToken)
     {
         string? released = await apt.FindVersionAsync(name, cancellationToken);
         string? version = given.FirstOrDefault(g => g.Name == name)?.Version;
@@ -147,7 +147,7 @@ internal sealed class PackageRepository : IDisposable
             {
                 string key = Path.GetFileName(file);
                 if (!files.ContainsKey(key))
-                    files.Add(key, await PackageFile.ReadAsync(host, file, cancellationToken));
+                    files.Add(key, await DebianPackageFile.ReadAsync(host, file, cancellationToken));
             }
         }
     }
@@ -156,11 +156,11 @@ internal sealed class PackageRepository : IDisposable
         (await new ExternalProgram(host.Find("dpkg", "dpkg", "The package")) { Arguments = ["--compare-versions", version, "lt", than], ThrowsOnFailure = false, EndsWithParent = true }.RunAsync(cancellationToken)).ExitCode == 0;
 
     /// <summary>Makes a directory with packages and their index.</summary>
-    internal static async Task WriteAsync(string directory, IEnumerable<PackageFile> packages, CancellationToken cancellationToken)
+    internal static async Task WriteAsync(string directory, IEnumerable<DebianPackageFile> packages, CancellationToken cancellationToken)
     {
         System.IO.Directory.CreateDirectory(directory);
         StringBuilder index = new();
-        foreach (PackageFile package in packages)
+        foreach (DebianPackageFile package in packages)
         {
             string target = Path.Combine(directory, package.PlainName);
             if (!File.Exists(target))

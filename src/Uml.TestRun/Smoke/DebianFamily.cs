@@ -29,7 +29,7 @@ internal sealed partial class DebianFamily(HostTools host) : IPackageFamily
     public async Task<PackageSelection> SelectAsync(IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
         var names = new List<string>();
-        var files = new Dictionary<string, PackageFile>(StringComparer.Ordinal);
+        var files = new Dictionary<string, DebianPackageFile>(StringComparer.Ordinal);
         var notes = new List<string>();
         foreach (string argument in arguments)
         {
@@ -39,7 +39,7 @@ internal sealed partial class DebianFamily(HostTools host) : IPackageFamily
             {
                 if (!File.Exists(argument))
                     throw new KernelException($"{argument} does not exist: name a .changes file that does.") { Problem = KernelProblem.NotFound };
-                await AddAsync(PackageFile.ReadChanges(argument));
+                await AddAsync(DebianPackageFile.ReadChanges(argument));
             }
             else if (Directory.Exists(argument))
             {
@@ -68,8 +68,8 @@ internal sealed partial class DebianFamily(HostTools host) : IPackageFamily
         {
             foreach (string path in paths)
             {
-                PackageFile file = await PackageFile.ReadAsync(host, path, cancellationToken);
-                if (files.TryGetValue(file.Name, out PackageFile? other) && other.Path != file.Path)
+                DebianPackageFile file = await DebianPackageFile.ReadAsync(host, path, cancellationToken);
+                if (files.TryGetValue(file.Name, out DebianPackageFile? other) && other.Path != file.Path)
                     throw new ArgumentException($"the package {file.Name} was given twice: {other.Path} and {file.Path}; give one of them");
                 files[file.Name] = file;
                 names.Add(file.Name);

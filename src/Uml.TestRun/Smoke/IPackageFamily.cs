@@ -26,11 +26,12 @@ internal interface IPackageFamily
 /// <param name="Names">The packages to test, each once.</param>
 /// <param name="Files">Those that are there as files.</param>
 /// <param name="Notes">What was left out, and why.</param>
-internal sealed record PackageSelection(ImmutableArray<string> Names, ImmutableArray<PackageFile> Files, ImmutableArray<string> Notes);
+internal sealed record PackageSelection(ImmutableArray<string> Names, ImmutableArray<DebianPackageFile> Files, ImmutableArray<string> Notes);
 
 /// <summary>A suite that guests can install packages of.</summary>
 /// <param name="Suite">Its name.</param>
 /// <param name="Root">What guests start from.</param>
+/// <param name="Owner">Removes the directory.</param>
 /// <param name="Directory">What they see at <see cref="SmokeRun.Place"/>; it has a script smoke.sh that does what a verb names.</param>
 /// <param name="Targets">The packages, in the order they were selected in.</param>
 internal sealed record PreparedSuite(string Suite, GuestRoot Root, IDisposable Owner, string Directory, ImmutableArray<SmokeTarget> Targets) : IDisposable

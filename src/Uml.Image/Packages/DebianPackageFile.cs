@@ -7,7 +7,7 @@ namespace Uml.CI;
 /// <summary>A Debian package in a file.</summary>
 /// <param name="Path">The file, as an absolute path.</param>
 /// <param name="Control">What it says of itself.</param>
-internal sealed record PackageFile(string Path, ControlParagraph Control)
+internal sealed record DebianPackageFile(string Path, ControlParagraph Control)
 {
     public string Name => Control["Package"];
 
@@ -17,7 +17,7 @@ internal sealed record PackageFile(string Path, ControlParagraph Control)
 
     /// <summary>Reads the description of a package.</summary>
     /// <exception cref="KernelException">It is no package, or not one for this machine.</exception>
-    public static async Task<PackageFile> ReadAsync(HostTools host, string path, CancellationToken cancellationToken)
+    public static async Task<DebianPackageFile> ReadAsync(HostTools host, string path, CancellationToken cancellationToken)
     {
         string full = System.IO.Path.GetFullPath(path);
         if (Directory.Exists(full) || !File.Exists(full))
@@ -29,7 +29,7 @@ internal sealed record PackageFile(string Path, ControlParagraph Control)
             if (control is null || control["Package"].Length == 0 || control["Version"].Length == 0)
                 throw new KernelException($"{path} says neither its name nor its version: build it again, for instance with dpkg-deb --build.") { Problem = KernelProblem.InvalidReference };
             return control["Architecture"] is "amd64" or "all"
-                ? new PackageFile(full, control)
+                ? new DebianPackageFile(full, control)
                 : throw new KernelException($"{path} is for {control["Architecture"]}: guests are amd64, so give a package for amd64 or all.") { Problem = KernelProblem.InvalidReference };
         }
         catch (ExternalProgramException e)
@@ -78,7 +78,7 @@ internal sealed record PackageFile(string Path, ControlParagraph Control)
             string file = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!, name);
             if (!File.Exists(file))
                 throw new KernelException($"{path} names {name}, which is not beside it: put it there, or name the packages you have.") { Problem = KernelProblem.NotFound };
-            if (new FileInfo(file).Length != size || Sha256(file) != sum.ToLowerInvariant())
+            if (new FileInfo(file).Length != size || !string.Equals(Sha256(file), sum, StringComparison.OrdinalIgnoreCase))
                 throw new KernelException($"{name} is not what {path} says: its size or SHA-256 is another; build the package again.") { Problem = KernelProblem.InvalidReference };
             packages.Add(file);
         }
