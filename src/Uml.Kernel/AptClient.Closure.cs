@@ -45,8 +45,10 @@ internal sealed partial class AptClient
         string[] common = ["-o", "Debug::NoLocking=1", "-o", $"APT::Install-Recommends={(recommends ? "1" : "0")}", "-o", "APT::Install-Suggests=0", "--assume-yes", "--allow-downgrades", "install"];
         try
         {
-            // 'URI' file size hash
-            ExternalResult listed = await AptGetAsync([.. common, "--print-uris", .. packages], null, cancellationToken);
+            // 'URI' file size hash, of all that are not in the cache: it is shown an empty one.
+            string nothing = Path.Combine(_directory, "cache", "nothing");
+            Directory.CreateDirectory(Path.Combine(nothing, "partial"));
+            ExternalResult listed = await AptGetAsync([.. common, "-o", $"Dir::Cache::archives={nothing}/", "--print-uris", .. packages], null, cancellationToken);
             ImmutableArray<(string Uri, string File)> wanted =
             [
                 .. listed.StandardOutput.Split('\n').Where(l => l.StartsWith('\'') && l.IndexOf('\'', 1) > 0)
@@ -54,9 +56,9 @@ internal sealed partial class AptClient
                     .Where(l => l.Words.Length > 0 && l.Words[0].EndsWith(".deb", StringComparison.Ordinal))
                     .Select(l => (l.Uri, l.Words[0])),
             ];
-            if (wanted.Any(w => !w.Uri.StartsWith("file:", StringComparison.Ordinal)))
+            if (wanted.Any(w => !w.Uri.StartsWith("file:", StringComparison.Ordinal) && !File.Exists(Path.Combine(ArchiveDirectory, w.File))))
             {
-                _progress?.Report(new KernelProgress($"downloading what {names} needs ({wanted.Length} packages)"));
+                _progress?.Report(new KernelProgress($"downloading {names} and what that needs, {wanted.Length} {(wanted.Length == 1 ? "package" : "packages")}"));
                 await AptGetAsync([.. common, "--download-only", .. packages], null, cancellationToken);
             }
 

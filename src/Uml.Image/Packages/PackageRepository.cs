@@ -24,7 +24,8 @@ internal sealed class PackageRepository : IDisposable
     /// <param name="OlderVersion">The suite's version, where that is older and can be had; null otherwise.</param>
     /// <param name="NoUpgrade">Why there is no older version.</param>
     /// <param name="Problem">Why it cannot be installed at all; null when it can.</param>
-    public sealed record Choice(string Name, string Version, string? OlderVersion, string NoUpgrade, string? Problem);
+    /// <param name="InImage">The version the image has of it; null for none.</param>
+    public sealed record Choice(string Name, string Version, string? OlderVersion, string NoUpgrade, string? Problem, string? InImage = null);
 
     /// <summary>Collects what packages need on top of an image of their suite.</summary>
     /// <param name="host">The host.</param>
@@ -58,8 +59,9 @@ internal sealed class PackageRepository : IDisposable
                 await UpdateAsync(apt, suite, cancellationToken);
                 await apt.UseStatusAsync(status, cancellationToken);
                 var choices = ImmutableArray.CreateBuilder<Choice>();
+                Dictionary<string, string> there = InstalledIn(status);
                 foreach (string name in names)
-                    choices.Add(await ChooseAsync(host, apt, given, name, recommends, files, cancellationToken));
+                    choices.Add(await ChooseAsync(host, apt, given, name, recommends, files, cancellationToken) with { InImage = there.GetValueOrDefault(name) });
                 repository.Choices = choices.ToImmutable();
                 await WriteAsync(repo, files.Values, cancellationToken);
                 Forget(apt.ArchiveDirectory);
@@ -85,6 +87,15 @@ internal sealed class PackageRepository : IDisposable
         return read.ExitCode == 0 && read.StandardOutput.Contains("Package:", StringComparison.Ordinal)
             ? read.StandardOutput
             : throw new KernelException($"{image.Reference} has no packages of Debian in it ({read.StandardError.Trim().Split('\n')[0]}): use the image of a distribution, such as debian:trixie.") { Problem = KernelProblem.InvalidReference };
+    }
+
+    /// <summary>The packages that are installed according to dpkg's status, with their versions.</summary>
+    internal static Dictionary<string, string> InstalledIn(string status)
+    {
+        var installed = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (ControlParagraph package in ControlParagraph.Parse(status).Where(p => p["Status"].EndsWith(" installed", StringComparison.Ordinal)))
+            installed[package["Package"]] = package["Version"];
+        return installed;
     }
 
     /// <inheritdoc/>

@@ -10,14 +10,14 @@ internal sealed partial class DebianFamily(HostTools host) : IPackageFamily
 
     /// <inheritdoc/>
     public LeftoverRules Leftovers { get; } = new(
-        // What the tools that install keep for themselves, and what a running system writes.
+        // What the tools that install keep for themselves, and what a running system writes. What a web server shows is the administrator's.
         Ignored: [
             "/var/lib/dpkg/", "/var/lib/apt/", "/var/cache/", "/var/lib/systemd/", "/var/lib/ucf/", "/var/lib/private", "/var/backups/", "/var/lib/dbus/", "/var/lib/pam/",
             "/var/log/journal", "/var/log/apt/", "/var/log/dpkg.log", "/var/log/alternatives.log", "/var/log/btmp", "/var/log/wtmp", "/var/log/wtmp.db", "/var/log/lastlog", "/var/log/faillog", "/var/log/private", "/var/log/fontconfig.log",
             "/var/lib/wtmpdb", "/var/lib/lastlog", "/root/", "/etc/machine-id", "/etc/resolv.conf", "/etc/.pwd.lock", "/etc/mtab",
             "/etc/apt/", "/etc/ld.so.cache", "/etc/rc0.d", "/etc/rc1.d", "/etc/rc2.d", "/etc/rc3.d", "/etc/rc4.d", "/etc/rc5.d", "/etc/rc6.d", "/etc/rcS.d",
             "/usr/share/info/dir", "/usr/share/mime/", "/usr/share/applications/mimeinfo.cache", "/usr/share/glib-2.0/schemas/gschemas.compiled",
-            "/var/lib/python/", "/var/lib/emacsen-common", "/var/lib/sgml-base", "/var/lib/xml-core", "/var/lib/update-rc.d"],
+            "/var/www", "/var/lib/python/", "/var/lib/emacsen-common", "/var/lib/sgml-base", "/var/lib/xml-core", "/var/lib/update-rc.d"],
         // Accounts stay: nobody knows whose files they still own. Who wrote to these files is asked for by their content.
         Rewritten: [
             "/etc/passwd", "/etc/passwd-", "/etc/group", "/etc/group-", "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/subuid", "/etc/subuid-", "/etc/subgid", "/etc/subgid-",
@@ -94,7 +94,7 @@ internal sealed partial class DebianFamily(HostTools host) : IPackageFamily
 
             return new PreparedSuite(
                 root.Reference!.Suite!, root, repository, repository.Directory,
-                [.. repository.Choices.Select(c => new SmokeTarget(c.Name, c.Version, c.OlderVersion, c.NoUpgrade, c.Problem))]);
+                [.. repository.Choices.Select(c => new SmokeTarget(c.Name, c.Version, c.OlderVersion, c.NoUpgrade, c.Problem, c.InImage))]);
         }
         catch
         {

@@ -46,4 +46,5 @@ internal sealed record PreparedSuite(string Suite, GuestRoot Root, IDisposable O
 /// <param name="OlderVersion">The version to upgrade from; null for none.</param>
 /// <param name="NoUpgrade">Why there is none.</param>
 /// <param name="Problem">Why it cannot be installed; null when it can.</param>
-internal sealed record SmokeTarget(string Name, string Version, string? OlderVersion, string NoUpgrade, string? Problem);
+/// <param name="InImage">The version the suite's image has of it from the start, without which it would be another system; null for none.</param>
+internal sealed record SmokeTarget(string Name, string Version, string? OlderVersion, string NoUpgrade, string? Problem, string? InImage = null);

@@ -12,6 +12,8 @@ internal sealed class SmokeRun
 
     private const int JournalLines = 20;
 
+    private static readonly ImmutableArray<string> s_takingAway = ["remove", "purge", "leftovers", "reinstall", "upgrade"];
+
     private readonly SmokeOptions _options;
     private readonly PreparedSuite _suite;
     private readonly SmokeTarget _target;
@@ -244,8 +246,10 @@ internal sealed class SmokeRun
     {
         cancellationToken.ThrowIfCancellationRequested();
         string? skipped = _lost is not null ? $"the guest was lost in the step {_lost}"
+            : _options.Skip.Contains(name) ? "asked for"
+            : _target.InImage is not null && s_takingAway.Contains(name) ? $"the image itself has {_target.Name} ({_target.InImage}): without it, it would be another system"
             : needs is not null && !Passed(needs) ? $"{needs} {(_steps.Single(s => s.Name == needs).Outcome == ReportOutcome.Skipped ? "was skipped" : "failed")}"
-            : _options.Skip.Contains(name) ? "asked for" : null;
+            : null;
         if (skipped is not null)
         {
             Add(new SmokeStep(name, ReportOutcome.Skipped, skipped, [], "", TimeSpan.Zero));
