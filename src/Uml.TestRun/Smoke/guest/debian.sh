@@ -65,7 +65,7 @@ running)
 units)
     # The units of the packages that were not there before, a line each: unit, package.
     installed | comm -13 /run/uml-smoke.packages - | while read -r package; do
-        dpkg -L "$package" 2>/dev/null | sed -n -e 's|^/\(usr/\)\{0,1\}lib/systemd/system/\([^/]*\.\(service\|socket\|timer\|path\)\)$|\2|p' -e 's|^/etc/init.d/\([^/]*\)$|\1.service|p' | sort -u | sed "s/\$/$tab$package/"
+        dpkg -L "$package" 2>/dev/null | sed -n -E -e 's#^/(usr/)?lib/systemd/system/([^/]*\.(service|socket|timer|path))$#\2#p' -e 's#^/etc/init\.d/([^/]*)$#\1.service#p' | sort -u | sed "s/\$/$tab$package/"
     done
     ;;
 conffiles)
