@@ -67,6 +67,7 @@ internal static class CommandLine
         root.Subcommands.Add(KmodCommand.Create());
         root.Subcommands.Add(KernelCommand.Create());
         root.Subcommands.Add(ImageCommand.Create());
+        root.Subcommands.Add(SmokeCommand.Create());
         root.Subcommands.Add(GuestCommand.Create());
         root.Subcommands.Add(ReportCommand.Create());
         root.Subcommands.Add(GitHubCommand.Create());

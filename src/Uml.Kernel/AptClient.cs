@@ -13,7 +13,7 @@ internal sealed record AptRelease(DateTimeOffset Date, string Sha256);
 /// The host's own apt, working in a directory of its own: configuration, proxies, keyrings and credentials are the host's,
 /// state and cache are not, so that an ordinary user can run it and the host notices nothing.
 /// </summary>
-internal sealed class AptClient
+internal sealed partial class AptClient
 {
     private readonly HostTools _host;
     private readonly string _reference;
@@ -119,11 +119,12 @@ internal sealed class AptClient
     /// <summary>Fetches the index of a suite.</summary>
     public async Task UpdateAsync(AptSource archive, string suite, CancellationToken cancellationToken, string target = "Packages")
     {
-        UnixFiles.DeleteTree(Path.Combine(_directory, "state"));
+        if (!KeepsIndexes)
+            UnixFiles.DeleteTree(Path.Combine(_directory, "state"));
         foreach (string directory in (string[])["state/lists/partial", "cache/archives/partial", "empty", "debs"])
             Directory.CreateDirectory(Path.Combine(_directory, directory));
         await File.WriteAllTextAsync(Path.Combine(_directory, "status"), "", cancellationToken);
-        await File.WriteAllTextAsync(SourceFile, archive.ToStanza(suite, target), cancellationToken);
+        await File.WriteAllTextAsync(SourceFile, archive.ToStanza(suite, target) + OfDirectory(), cancellationToken);
         _ignoreExpiry = false;
         await File.WriteAllTextAsync(_configuration, Configuration(), cancellationToken);
 
@@ -245,12 +246,12 @@ internal sealed class AptClient
         Set("Dir::State::status", Path.Combine(_directory, "status"));
         Set("Dir::Cache", Path.Combine(_directory, "cache"));
         Set("Dir::Cache::archives", "archives");
-        Set("Dir::Cache::pkgcache", "");
-        Set("Dir::Cache::srcpkgcache", "");
+        Set("Dir::Cache::pkgcache", KeepsIndexes ? "pkgcache.bin" : "");
+        Set("Dir::Cache::srcpkgcache", KeepsIndexes ? "srcpkgcache.bin" : "");
         Set("Dir::Log", Path.Combine(_directory, "empty"));
         Set("Dir::Etc::sourcelist", SourceFile);
         Set("Dir::Etc::sourceparts", Path.Combine(_directory, "empty"));
-        Set("Dir::Etc::preferences", Path.Combine(_directory, "empty", "none"));
+        Set("Dir::Etc::preferences", PackageDirectory is null ? Path.Combine(_directory, "empty", "none") : PreferencesFile);
         Set("Dir::Etc::preferencesparts", Path.Combine(_directory, "empty"));
 
         // Only root's apt changes its user for the download, and that user has no way into this directory.
