@@ -64,8 +64,8 @@ public sealed partial class ImageStore
         StoredImage image = FindStored(text);
         Directory.CreateDirectory(LockRoot);
         using FileLock store = await FileLock.TakeAsync(Path.Combine(LockRoot, "store"), null, cancellationToken);
-        bool byHash = image.Record.Sha256.StartsWith(text, StringComparison.Ordinal);
         string canonical = ImageReference.TryParse(text, out ImageReference? reference) ? reference.From(Directory.GetCurrentDirectory()).ToString() : text;
+        bool byHash = !image.References.Contains(canonical, StringComparer.Ordinal) && !image.References.Contains("image:" + text, StringComparer.Ordinal);
         foreach ((string path, ImageNameRecord record) in References().Where(r => r.Record.Sha256 == image.Record.Sha256).ToArray())
         {
             if (byHash || record.Reference == canonical || record.Reference == "image:" + text)

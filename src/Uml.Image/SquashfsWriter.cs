@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
@@ -38,7 +39,7 @@ internal static class SquashfsWriter
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        foreach (string argument in (string[])["-quiet", "-no-progress", "-exit-on-error", "-comp", "lz4", "-mkfs-time", seconds, "-root-mode", "755", "-root-uid", "0", "-root-gid", "0", "-root-time", seconds, path])
+        foreach (string argument in (string[])["-quiet", "-no-progress", "-exit-on-error", "-comp", "lz4", "-noI", "-mkfs-time", seconds, "-root-mode", "755", "-root-uid", "0", "-root-gid", "0", path])
             start.ArgumentList.Add(argument);
         start.Environment.Remove("SOURCE_DATE_EPOCH");
         start.Environment["LC_ALL"] = "C.UTF-8";
@@ -73,7 +74,11 @@ internal static class SquashfsWriter
             // Its input is a pipe from this process alone: whatever happens to this process, it ends.
             await process.WaitForExitAsync(cancellationToken);
             if (process.ExitCode == 0 && broken is null)
+            {
+                StampRoot(path, (uint)Math.Clamp(time.ToUnixTimeSeconds(), 0, uint.MaxValue));
                 return;
+            }
+
             string text;
             lock (words)
                 text = words.ToString().TrimEnd(' ', '|');
@@ -84,5 +89,27 @@ internal static class SquashfsWriter
             if (!process.HasExited)
                 process.Kill();
         }
+    }
+
+    // sqfstar 4.5 stamps the root directory with the present time, whatever it is told. Inodes are stored uncompressed (-noI), so the
+    // four bytes can be set: fs/squashfs/squashfs_fs.h, the superblock's root_inode and inode_table_start, squashfs_base_inode.mtime.
+    private static void StampRoot(string path, uint seconds)
+    {
+        const int rootInode = 32, inodeTable = 64, blockHeader = 2, timeOfInode = 8;
+        const ushort uncompressed = 0x8000;
+        using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite);
+        Span<byte> superblock = stackalloc byte[96];
+        file.ReadExactly(superblock);
+        long root = BinaryPrimitives.ReadInt64LittleEndian(superblock[rootInode..]);
+        long block = BinaryPrimitives.ReadInt64LittleEndian(superblock[inodeTable..]) + (root >> 16);
+        Span<byte> header = stackalloc byte[blockHeader];
+        file.Position = block;
+        file.ReadExactly(header);
+        if ((BinaryPrimitives.ReadUInt16LittleEndian(header) & uncompressed) == 0)
+            throw new IOException($"{Program} compressed the inodes although it was told not to");
+        Span<byte> time = stackalloc byte[4];
+        BinaryPrimitives.WriteUInt32LittleEndian(time, seconds);
+        file.Position = block + blockHeader + (root & 0xffff) + timeOfInode;
+        file.Write(time);
     }
 }

@@ -6,11 +6,11 @@ namespace Uml.CI;
 /// <summary>Writes tar archives byte by byte, also such as no tool would.</summary>
 internal sealed class TarText
 {
-    private readonly MemoryStream _bytes = new();
+    private readonly List<byte> _bytes = [];
 
-    public byte[] ToArray() => [.. _bytes.ToArray(), .. new byte[1024]];
+    public byte[] ToArray() => [.. _bytes, .. new byte[1024]];
 
-    public byte[] WithoutEnd() => _bytes.ToArray();
+    public byte[] WithoutEnd() => [.. _bytes];
 
     public TarText Add(string name, char type = '0', string content = "", uint mode = 0x1a4, uint user = 0, uint group = 0, string link = "", uint major = 0, uint minor = 0, long time = 1_000_000_000)
     {
@@ -30,9 +30,9 @@ internal sealed class TarText
         header.AsSpan(148, 8).Fill((byte)' ');
         int sum = header.Sum(b => b);
         Put(header, 148, Octal(sum, 6) + "\0 ");
-        _bytes.Write(header);
-        _bytes.Write(body);
-        _bytes.Write(new byte[(512 - (body.Length % 512)) % 512]);
+        _bytes.AddRange(header);
+        _bytes.AddRange(body);
+        _bytes.AddRange(new byte[(512 - (body.Length % 512)) % 512]);
         return this;
     }
 
@@ -53,9 +53,9 @@ internal sealed class TarText
         // Latin-1 would be changed by UTF-8: written as bytes.
         byte[] body = text.ToArray();
         Add("PaxHeaders/x", 'x', new string('x', body.Length));
-        _bytes.Position = _bytes.Length - (body.Length + 511) / 512 * 512;
-        _bytes.Write(body);
-        _bytes.Position = _bytes.Length;
+        int start = _bytes.Count - ((body.Length + 511) / 512 * 512);
+        for (int i = 0; i < body.Length; i++)
+            _bytes[start + i] = body[i];
         return this;
     }
 
