@@ -243,6 +243,6 @@ internal sealed class Testbed : IAsyncDisposable
     private static string FollowLink(string path)
     {
         string directory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        return new DirectoryInfo(directory).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? directory;
+        return Directory.Exists(directory) ? new DirectoryInfo(directory).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? directory : directory;
     }
 }
