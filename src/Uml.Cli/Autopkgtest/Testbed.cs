@@ -138,7 +138,11 @@ internal sealed class Testbed : IAsyncDisposable
     {
         if (hostPath.EndsWith('/'))
         {
-            await _guest!.CopyOutAsync(guestPath.TrimEnd('/') + "/.", FollowLink(hostPath), cancellationToken);
+            // A copy of a link would be a link.
+            ExecResult real = await _guest!.ExecAsync(["readlink", "-e", "--", guestPath], cancellationToken);
+            if (!real.Success)
+                throw new GuestException($"cannot copy {guestPath} of the testbed to {hostPath}: there is no such directory");
+            await _guest!.CopyOutAsync(real.StandardOutput[..^1], FollowLink(hostPath), cancellationToken);
             return;
         }
 
