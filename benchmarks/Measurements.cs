@@ -244,11 +244,8 @@ internal sealed class FloorGuest(GuestKernel kernel, long memory, string agent, 
         BootPlan plan = BootPlan.Create(options, kernel, new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory), Path.Combine(directory, "initramfs"), $"uml-floor-{Environment.ProcessId}-{Interlocked.Increment(ref _count)}", directory));
         var clock = Stopwatch.StartNew();
-        (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
-        SupervisorClient supervisor;
-        using (theirs)
-            supervisor = SupervisorClient.Spawn(agent, theirs);
-        using var console = new Socket(ours);
+        (SupervisorClient supervisor, Socket socket) = SupervisorClient.Spawn(agent, "kernel");
+        using Socket console = socket;
         GuestStartedMessage started = await supervisor.StartAsync(plan.Start);
         byte[] word = new byte[16];
         if (await console.ReceiveAsync(word) != 5)

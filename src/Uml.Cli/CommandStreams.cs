@@ -10,12 +10,45 @@ internal sealed class CommandStreams(ICommandProcess process, ForwardedSignals s
     // How long a command that ignores a closed output, as few do, may go on.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    // What the command still wrote when waiting for it had failed is worth a moment, not more.
+    private static readonly TimeSpan FailureDrain = TimeSpan.FromSeconds(1);
+
     private int _outputError;
     private string _outputName = "";
     private volatile string? _inputFailure;
 
-    /// <summary>Starts all of them; the task ends when all output has been written.</summary>
-    public Task Start(bool input)
+    /// <summary>Joins a command to this process, its streams, signals and terminal, until it has ended and all that it wrote is written.</summary>
+    /// <param name="process">The command.</param>
+    /// <param name="signals">What is forwarded to it, and what breaks this off.</param>
+    /// <param name="input">Whether it gets standard input.</param>
+    /// <param name="terminal">Whether it has a terminal of its own.</param>
+    /// <param name="wait">Waits for its end.</param>
+    public static async Task<(T End, CommandStreams Streams)> FollowAsync<T>(ICommandProcess process, ForwardedSignals signals, bool input, bool terminal, Func<Task<T>> wait)
+    {
+        signals.ForwardTo(process);
+        using RawTerminal? raw = terminal && input ? RawTerminal.Enter() : null;
+        using IDisposable? size = terminal ? RawTerminal.FollowSize(process) : null;
+        var streams = new CommandStreams(process, signals, raw is not null);
+        Task output = streams.Start(input);
+        try
+        {
+            T end = await wait();
+            await output.WaitAsync(signals.Stopped);
+            return (end, streams);
+        }
+        catch
+        {
+            await Task.WhenAny(output, Task.Delay(FailureDrain));
+            throw;
+        }
+        finally
+        {
+            signals.ForwardTo(null);
+        }
+    }
+
+    // Ends when all output has been written.
+    private Task Start(bool input)
     {
         if (input)
             new Thread(PumpInput) { IsBackground = true, Name = "standard input" }.Start();

@@ -49,6 +49,7 @@ internal sealed class Doctor(Action<Finding>? tell, bool offline)
             CheckAgent();
             KernelStore? store = CheckStore();
             CheckApt();
+            await CheckImagesAsync(cancellationToken);
             if (store is not null)
                 await CheckGuestsAsync(store, cancellationToken);
         }
@@ -174,6 +175,27 @@ internal sealed class Doctor(Action<Finding>? tell, bool offline)
             Add("apt", Grade.Pass, "apt and dpkg-deb are there, for kernels of the form debian:SUITE");
         else
             Add("apt", Grade.Warning, $"missing: {string.Join(", ", missing)}; kernels of the form debian:SUITE cannot be fetched", "install the packages apt and dpkg, or name a kernel executable with --kernel PATH");
+    }
+
+    private async Task CheckImagesAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            IReadOnlyList<StoredImage> images = new ImageStore().List();
+            string have = images.Count > 0 ? $"; the store has {images.Count}" : "";
+            if (await new DistributionImages(HostTools.Default).ProblemAsync(cancellationToken) is not { } problem)
+            {
+                Add("root images", Grade.Pass, $"roots of the form debian:SUITE can be made{have}");
+                return;
+            }
+
+            string[] parts = problem.Split(';', 2, StringSplitOptions.TrimEntries);
+            Add("root images", Grade.Warning, $"roots of the form debian:SUITE cannot be made: {parts[0]}{have}", parts.Length > 1 ? parts[1] : null);
+        }
+        catch (Exception e) when (e is KernelException or IOException)
+        {
+            Add("root images", Grade.Warning, e.Message);
+        }
     }
 
     private async Task CheckGuestsAsync(KernelStore store, CancellationToken cancellationToken)

@@ -24,7 +24,7 @@ internal static class DryRun
         string[] environment = [.. plan.Start.Environment, $"TMPDIR={directory}/guest/mem", $"HOME={directory}"];
         string[] arguments = [.. plan.Start.Arguments, "uml_dir=guest/uml/", $"umid={plan.Start.Name}"];
         Descriptor.Output.Write($"""
-            # {kernel.Reference} is Linux {kernel.Release}; root {options.Root}; in the guest: {ShellText.Join(request.Command)}
+            # {kernel.Reference} is Linux {kernel.Release}; root {options.Root}; in the guest: {ShellText.Join(request.Command.IsEmpty ? [.. image?.Record.Command ?? []] : request.Command)}
             # Run by the supervisor in {directory}; (log) and (console) stand for descriptors it opens.
             env -i {string.Join(" \\\n    ", environment.Select(ShellText.Quote).Append(ShellText.Quote(plan.Start.Kernel)).Concat(arguments.Select(a => ShellText.Quote(Placeholders(a, plan.Start)))))}
 

@@ -120,7 +120,7 @@ internal sealed class GuestOptionSet
         {
             Guest = options,
             LockFile = KernelLock.FindFile(options.Kernel, Directory.GetCurrentDirectory()),
-            Command = command.Count > 0 ? [.. command] : [HostEnvironment.Shell(hostRoot)],
+            Command = command.Count > 0 ? [.. command] : shell ? [HostEnvironment.Shell(hostRoot)] : [],
             User = user,
             Timeout = shell ? null : result.GetValue(_timeout),
             CopiesOut = [.. result.GetValue(_copiesOut) ?? []],

@@ -197,7 +197,6 @@ internal static unsafe partial class Native
     [LibraryImport("libc")] private static partial int poll(PollDescriptor* descriptors, nuint count, int timeout);
     [LibraryImport("libc")] private static partial int isatty(int fd);
     [LibraryImport("libc")] private static partial int tcgetpgrp(int fd);
-    [LibraryImport("libc")] public static partial int getppid();
     [LibraryImport("libc")] public static partial uint geteuid();
     [LibraryImport("libc", SetLastError = true)] private static partial nint recvmsg(int socket, MessageHeader* message, int flags);
     [LibraryImport("libc")] private static partial int getsockopt(int socket, int level, int option, void* value, uint* length);

@@ -48,7 +48,7 @@ internal sealed record Outcome(string Name, int ExitStatus)
             case KernelPanicException panic:
                 return Of("panic", Cli.ExitStatus.Lost, panic) with
                 {
-                    Detail = panic.Report is { } report ? string.Join('\n', report.Lines) : panic.KernelLogTail,
+                    Detail = panic.Panic is { } report ? string.Join('\n', report.Lines) : panic.KernelLogTail,
                     GuestAnswers = false,
                 };
             case GuestConnectionException lost:

@@ -1,3 +1,4 @@
+using Uml.CI;
 using Uml.CI.Cli;
 
 ParentWatch.Begin();

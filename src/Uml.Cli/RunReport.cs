@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 
 namespace Uml.CI.Cli;
@@ -13,7 +14,7 @@ internal sealed class RunReport : IDisposable
     /// <summary>The facts of a run; what is null was not reached.</summary>
     public sealed record Facts(RunRequest Request, Outcome Outcome, Guest? Guest, TimeSpan Command, TimeSpan Shutdown, TimeSpan Total)
     {
-        public IReadOnlyList<KernelReport> Reports { get; init; } = [];
+        public ImmutableArray<KernelComplaint> Reports { get; init; } = [];
 
         public IReadOnlyList<(CopyOut Copy, string? Error)> Copies { get; init; } = [];
 
@@ -41,7 +42,7 @@ internal sealed class RunReport : IDisposable
                 json.WriteString("error", error);
             if (facts.Outcome.Detail.Length > 0)
                 json.WriteString("detail", facts.Outcome.Detail);
-            WriteStrings(json, "command", facts.Request.Command);
+            Json.WriteStrings(json, "command", facts.Request.Command);
             WriteGuest(json, facts);
             WriteTimings(json, facts);
             if (facts.Request.Guest.KernelLogFile is { } log)
@@ -50,7 +51,11 @@ internal sealed class RunReport : IDisposable
                 json.WriteString("kernelLog", kept);
             WriteReports(json, facts.Reports);
             if (facts.Verdict is { } verdict)
-                WriteComplaints(json, verdict);
+            {
+                ComplaintJson.Write(json, verdict.ForReport(), int.MaxValue);
+                Json.WriteStrings(json, "problems", verdict.Problems);
+            }
+
             WriteCopies(json, facts.Copies);
             json.WriteEndObject();
         }
@@ -84,7 +89,7 @@ internal sealed class RunReport : IDisposable
         if (facts.Guest is { } guest)
         {
             json.WriteString("confinement", guest.Confinement);
-            WriteStrings(json, "warnings", guest.Warnings);
+            Json.WriteStrings(json, "warnings", guest.Warnings);
         }
 
         json.WriteEndObject();
@@ -107,40 +112,19 @@ internal sealed class RunReport : IDisposable
         json.WriteEndObject();
     }
 
-    private static void WriteReports(Utf8JsonWriter json, IReadOnlyList<KernelReport> reports)
+    private static void WriteReports(Utf8JsonWriter json, ImmutableArray<KernelComplaint> reports)
     {
         json.WriteStartArray("reports");
-        foreach (KernelReport report in reports)
+        foreach (KernelComplaint report in reports)
         {
             json.WriteStartObject();
             json.WriteString("kind", report.Kind.ToString());
             json.WriteString("title", report.Title);
-            WriteStrings(json, "lines", report.Lines);
+            Json.WriteStrings(json, "lines", report.Lines);
             json.WriteEndObject();
         }
 
         json.WriteEndArray();
-    }
-
-    private static void WriteComplaints(Utf8JsonWriter json, ComplaintVerdict verdict)
-    {
-        json.WriteStartArray("complaints");
-        foreach (ReportComplaint complaint in verdict.ForReport())
-        {
-            json.WriteStartObject();
-            json.WriteString("kind", complaint.Kind);
-            json.WriteString("title", complaint.Title);
-            if (complaint.SourceFile is { } file)
-                json.WriteString("file", file);
-            if (complaint.SourceLine is { } line)
-                json.WriteNumber("line", line);
-            if (complaint.AllowedBecause is { } reason)
-                json.WriteString("allowedBecause", reason);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        WriteStrings(json, "problems", verdict.Problems);
     }
 
     private static void WriteCopies(Utf8JsonWriter json, IReadOnlyList<(CopyOut Copy, string? Error)> copies)
@@ -156,14 +140,6 @@ internal sealed class RunReport : IDisposable
             json.WriteEndObject();
         }
 
-        json.WriteEndArray();
-    }
-
-    private static void WriteStrings(Utf8JsonWriter json, string name, IEnumerable<string> values)
-    {
-        json.WriteStartArray(name);
-        foreach (string value in values)
-            json.WriteStringValue(value);
         json.WriteEndArray();
     }
 

@@ -7,6 +7,7 @@ internal sealed record RunRequest
 {
     public required GuestOptions Guest { get; init; }
 
+    /// <summary>What runs; empty for what the root's image says.</summary>
     public required ImmutableArray<string> Command { get; init; }
 
     public string? User { get; init; }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -6,11 +7,11 @@ namespace Uml.CI.Cli;
 /// <summary>Boots a guest, runs one command on this process's standard descriptors, brings files back and says what happened.</summary>
 internal sealed class RunSession : IDisposable
 {
-    // What the command still wrote when the run had failed is worth a moment's wait, not more.
-    private static readonly TimeSpan FailureDrain = TimeSpan.FromSeconds(1);
+    // How long the test platform may take over its last words.
+    private static readonly TimeSpan PlatformPatience = TimeSpan.FromSeconds(1);
     private const int MostReports = 5;
 
-    private readonly RunRequest _request;
+    private RunRequest _request;
     private readonly ForwardedSignals _signals = new();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly DateTime _started = DateTime.UtcNow;
@@ -20,7 +21,7 @@ internal sealed class RunSession : IDisposable
     private Guest? _guest;
     private TimeSpan _command;
     private TimeSpan _shutdown;
-    private IReadOnlyList<KernelReport> _reports = [];
+    private ImmutableArray<KernelComplaint> _complaints = [];
     private ulong? _taintBefore;
     private ComplaintVerdict? _verdict;
 
@@ -66,7 +67,7 @@ internal sealed class RunSession : IDisposable
         Explain(outcome);
         try
         {
-            report?.Write(new RunReport.Facts(_request, outcome, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _reports, Copies = _copies, Verdict = _verdict });
+            report?.Write(new RunReport.Facts(_request, outcome, _guest, _command, _shutdown, _clock.Elapsed) { Reports = _complaints, Copies = _copies, Verdict = _verdict });
         }
         catch (IOException e)
         {
@@ -106,6 +107,10 @@ internal sealed class RunSession : IDisposable
 
     private async Task<Outcome> RunCommandAsync(Guest guest)
     {
+        if (_request.Command.IsEmpty)
+            _request = _request with { Command = [.. guest.Image?.Record.Command ?? []] };
+        if (_request.Command.IsEmpty)
+            throw new ArgumentException($"no command was given, and the root {_request.Guest.Root} names none: uml run [options] [--] COMMAND...");
         bool input = !_request.NoInput && Descriptor.Input.HasContent;
         var options = new ExecOptions(_request.Command)
         {
@@ -118,30 +123,21 @@ internal sealed class RunSession : IDisposable
         _ = _testPlatform?.Lost.ContinueWith(_ => _signals.Stop(), TaskScheduler.Default);
         long start = Stopwatch.GetTimestamp();
         GuestProcess process = await guest.StartProcessAsync(options, _signals.Stopped);
-        var command = new OwnCommandProcess(process);
-        _signals.ForwardTo(command);
-        using RawTerminal? terminal = _request.Terminal && input ? RawTerminal.Enter() : null;
-        using IDisposable? size = _request.Terminal ? RawTerminal.FollowSize(command) : null;
-        var streams = new CommandStreams(command, _signals, terminal is not null);
-        Task output = streams.Start(input);
-        try
+        (GuestExit exit, CommandStreams streams) = await CommandStreams.FollowAsync(new OwnCommandProcess(process), _signals, input, _request.Terminal, WaitAsync);
+        if (_testPlatform is not null)
+            await Task.WhenAny(_testPlatform.FinishAsync(_signals.Stopped), Task.Delay(PlatformPatience));
+        return streams.Judge(exit);
+
+        async Task<GuestExit> WaitAsync()
         {
-            GuestExit exit = await process.WaitAsync(_signals.Stopped);
-            _command = Stopwatch.GetElapsedTime(start);
-            await output.WaitAsync(_signals.Stopped);
-            if (_testPlatform is not null)
-                await Task.WhenAny(_testPlatform.FinishAsync(_signals.Stopped), Task.Delay(FailureDrain));
-            return streams.Judge(exit);
-        }
-        catch
-        {
-            _command = Stopwatch.GetElapsedTime(start);
-            await Task.WhenAny(output, Task.Delay(FailureDrain));
-            throw;
-        }
-        finally
-        {
-            _signals.ForwardTo(null);
+            try
+            {
+                return await process.WaitAsync(_signals.Stopped);
+            }
+            finally
+            {
+                _command = Stopwatch.GetElapsedTime(start);
+            }
         }
     }
 
@@ -165,16 +161,16 @@ internal sealed class RunSession : IDisposable
         // Nobody waits for a guest whose run was broken off, least of all when the process that wanted it is gone.
         await (_request.EndsWithParent && _signals.Stopped.IsCancellationRequested ? guest.DisposeAtOnceAsync() : guest.DisposeAsync());
         _shutdown = Stopwatch.GetElapsedTime(start);
-        _reports = guest.KernelLog.Reports;
+        _complaints = guest.KernelLog.Complaints;
 
         // The kernel may have panicked behind the command's back, or on its way out: that is no success.
         const int Abort = 6;
         if (outcome.ExitStatus == 0 && await guest.WaitForExitAsync() is { Signal: Abort })
         {
-            KernelReport? panic = _reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic);
+            KernelPanic? panic = guest.KernelLog.Panic;
             return new Outcome("panic", ExitStatus.Lost)
             {
-                Error = $"the guest's kernel panicked after the command had ended: {panic?.Title ?? "no report"}",
+                Error = $"the guest's kernel panicked after the command had ended: {panic?.Reason ?? "no report"}",
                 Detail = panic is null ? guest.KernelLog.Tail() : string.Join('\n', panic.Lines),
                 GuestAnswers = false,
             };
@@ -242,9 +238,9 @@ internal sealed class RunSession : IDisposable
             Message.Note(TestStyle.Safe(note));
 
         // What a test did to its kernel matters also when the test is content.
-        KernelReport[] complaints = _verdict is not null ? [] : [.. _reports.Where(r => r.Kind != KernelReportKind.Panic)];
-        foreach (KernelReport report in complaints.Take(MostReports))
-            Message.Warning($"the guest's kernel reported: {report.Title}");
+        KernelComplaint[] complaints = _verdict is not null ? [] : [.. _complaints.Where(c => c.Kind != KernelComplaintKind.Panic)];
+        foreach (KernelComplaint complaint in complaints.Take(MostReports))
+            Message.Warning($"the guest's kernel reported: {TestStyle.Safe(complaint.Title)}");
         if (complaints.Length > MostReports)
             Message.Warning($"the guest's kernel reported {complaints.Length - MostReports} more; --kernel-log shows them");
         foreach ((_, string? failure) in _copies)

@@ -5,9 +5,7 @@ namespace Uml.CI.Cli;
 /// <summary>A run of a program that was started by the .NET SDK and speaks with it.</summary>
 internal static class TestHostSession
 {
-    // Names and forms of Microsoft.Testing.Platform's options; System.CommandLine's separators.
     private const string PipeOption = "--dotnet-test-pipe";
-    private const string ResultsOption = "--results-directory";
 
     /// <summary>Runs it and returns the exit status.</summary>
     /// <exception cref="IOException">The results directory cannot be made.</exception>
@@ -33,10 +31,10 @@ internal static class TestHostSession
             Offline = true,
             Guest = request.Guest with { Environment = TestEnvironment.Runtime.SetItems(request.Guest.Environment) },
         };
-        string? pipe = ValueOf(command, PipeOption);
+        string? pipe = TestPlatformOption.ValueOf(command, PipeOption);
         if (pipe is null)
             return request;
-        string results = Path.GetFullPath(ValueOf(command, ResultsOption) ?? DefaultResults(command));
+        string results = Path.GetFullPath(TestPlatformOption.ValueOf(command, TestPlatformOption.ResultsDirectory) ?? DefaultResults(command));
         GuestOptions guest = request.Guest;
         return request with
         {
@@ -46,20 +44,6 @@ internal static class TestHostSession
             // The platform does not read it, and the SDK's own would be used up.
             NoInput = true,
         };
-    }
-
-    /// <summary>The value of an option: <c>--name value</c>, <c>--name=value</c> or <c>--name:value</c>.</summary>
-    internal static string? ValueOf(ImmutableArray<string> arguments, string name)
-    {
-        for (int i = 0; i < arguments.Length; i++)
-        {
-            if (arguments[i] == name)
-                return i + 1 < arguments.Length ? arguments[i + 1] : null;
-            if (arguments[i].Length > name.Length && arguments[i].StartsWith(name, StringComparison.Ordinal) && arguments[i][name.Length] is '=' or ':')
-                return arguments[i][(name.Length + 1)..];
-        }
-
-        return null;
     }
 
     // The platform's default is beside the assembly; "dotnet exec X.dll" is the other way to start one.

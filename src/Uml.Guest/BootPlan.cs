@@ -82,7 +82,7 @@ internal sealed record BootPlan(StartGuestMessage Start, SetupMessage Setup)
         var setup = new SetupMessage
         {
             Root = options.Root.HostDirectory,
-            Disk = host.Image is null ? "" : "/dev/ubda",
+            Disk = host.Image switch { null => "", { Record.Partition: > 0 and var partition } => $"/dev/ubda{partition}", _ => "/dev/ubda" },
             DiskType = host.Image?.Record.FileSystem ?? "",
             Scratch = host.ScratchFile is null ? "" : "/dev/ubdb",
             Attributes = host.Image?.AttributesPath is null ? "" : AttributesFile,

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
@@ -58,6 +59,9 @@ public sealed class Guest : IAsyncDisposable
 
     /// <summary>The kernel that runs.</summary>
     public GuestKernel Kernel { get; }
+
+    /// <summary>The image the root is made of; null where it is made of none.</summary>
+    public RootImage? Image { get; private set; }
 
     /// <summary>The kernel's own log.</summary>
     public KernelLog KernelLog { get; private set; } = null!;
@@ -123,26 +127,13 @@ public sealed class Guest : IAsyncDisposable
         TimeSpan planned = clock.Elapsed;
         options.Trace?.Planned(kernel, plan);
 
-        (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
-        SupervisorClient supervisor;
-        using (theirs)
-        {
-            try
-            {
-                supervisor = SupervisorClient.Spawn(agent, theirs);
-            }
-            catch (IOException e)
-            {
-                ours.Dispose();
-                throw new GuestUnavailableException($"The guest could not be started: {e.Message}.", e);
-            }
-        }
-
+        (SupervisorClient supervisor, Socket console) = SupervisorClient.Spawn(agent, "guest");
         options.Trace?.Mark(BootMoment.SupervisorSpawned);
         bool hostRoot = options.Root == GuestRoot.Host;
-        var guest = new Guest(options, kernel, supervisor, new GuestChannel(new Socket(ours)), hostRoot ? host.CurrentDirectory : null);
+        var guest = new Guest(options, kernel, supervisor, new GuestChannel(console), hostRoot ? host.CurrentDirectory : null);
         try
         {
+            guest.Image = image;
             await guest.BootAsync(plan, image, clock, planned, cancellationToken);
             return guest;
         }
@@ -486,15 +477,15 @@ public sealed class Guest : IAsyncDisposable
 
         ChannelStream stream = OpenStream();
         var process = new GuestProcess(this, stream, options);
-        string workingDirectory = options.WorkingDirectory ?? Options.WorkingDirectory ?? _callerDirectory ?? "";
+        string workingDirectory = options.WorkingDirectory ?? Options.WorkingDirectory ?? Image?.Record.WorkingDirectory ?? _callerDirectory ?? "";
         stream.Transcript = Transcript?.Begin(options, workingDirectory);
         var writer = new MessageWriter();
         new ExecMessage
         {
             Arguments = options.Arguments,
-            Environment = [.. Options.Environment.SetItems(options.Environment).Select(v => $"{v.Key}={v.Value}")],
+            Environment = [.. ImageEnvironment().SetItems(Options.Environment).SetItems(options.Environment).Select(v => $"{v.Key}={v.Value}")],
             WorkingDirectory = workingDirectory,
-            User = options.User ?? "",
+            User = options.User ?? Image?.Record.User ?? "",
             Stdin = options.RedirectStandardInput,
             Terminal = options.Terminal is not null,
             Columns = (uint)(options.Terminal?.Columns ?? 0),
@@ -508,6 +499,10 @@ public sealed class Guest : IAsyncDisposable
             _channel.Send(FrameType.ExecSpool, stream.Number, new SpoolMessage(stream.Input.WriteSpoolFile(writer.Written), (uint)writer.Written.Length).Encode);
         return process;
     }
+
+    private ImmutableSortedDictionary<string, string> ImageEnvironment() =>
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal)
+            .SetItems((Image?.Record.Environment ?? []).Select(v => KeyValuePair.Create(v[..v.IndexOf('=', StringComparison.Ordinal)], v[(v.IndexOf('=', StringComparison.Ordinal) + 1)..])));
 
     internal ChannelStream OpenStream()
     {
@@ -651,19 +646,12 @@ public sealed class Guest : IAsyncDisposable
         if (exit is { Signal: Abort })
         {
             // UML ends every panic, and nothing else, by SIGABRT; the report says which it was.
-            IReadOnlyList<KernelReport> reports = KernelLog.Reports;
-            KernelReport? report = reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic);
-            const string Words = "Kernel panic - not syncing: ";
-            string summary = report is null
-                ? "The guest's kernel aborted"
-                : $"The guest's kernel panicked: {(report.Title.StartsWith(Words, StringComparison.Ordinal) ? report.Title[Words.Length..] : report.Title)}";
-            // "Kernel panic - not syncing: BUG!" says little; the complaint before it is the cause.
-            if (reports.Count > 1 && reports[^2] is { Kind: KernelReportKind.Bug or KernelReportKind.Oops or KernelReportKind.Warning or KernelReportKind.Kasan } cause)
-                summary += $" ({cause.Title})";
+            KernelPanic? panic = KernelLog.Panic;
+            string summary = panic is null ? "The guest's kernel aborted" : $"The guest's kernel panicked: {panic.Reason}";
             // SIGBUS on the memory file; UML says so itself only when it happens to one of the guest's processes (trap.c).
             if (KernelLog.Lines.Any(l => l.Text.Contains("Kernel mode signal 7", StringComparison.Ordinal) || l.Text.Contains("likely just ran out of space", StringComparison.Ordinal)))
                 summary += $": {Path.GetDirectoryName(Directory)} ran out of space for the guest's memory; make room, or name another directory in UML_TMPDIR";
-            return new KernelPanicException(GuestException.Compose(summary, tail, file)) { Summary = summary, KernelLogTail = tail, KernelLogFile = file, Report = report };
+            return new KernelPanicException(GuestException.Compose(summary, tail, file)) { Summary = summary, KernelLogTail = tail, KernelLogFile = file, Panic = panic };
         }
 
         string text = (exit, _violation) switch

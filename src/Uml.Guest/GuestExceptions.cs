@@ -62,8 +62,11 @@ public sealed class KernelPanicException : GuestException
     {
     }
 
+    /// <summary>The panic and what led to it; null if the log holds none.</summary>
+    public KernelPanic? Panic { get; init; }
+
     /// <summary>The kernel's report: what it said and where it happened; null if the log holds none.</summary>
-    public KernelReport? Report { get; init; }
+    public KernelComplaint? Report => Panic?.Report;
 }
 
 /// <summary>A deadline passed. The message holds what the guest was doing.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using System.Threading.Channels;
 using Microsoft.Win32.SafeHandles;
@@ -16,8 +17,7 @@ public sealed class KernelLog
     private readonly BootTrace? _trace;
     private readonly Lock _lock = new();
     private readonly List<KernelLogLine> _lines = [];
-    private readonly List<KernelReport> _reports = [];
-    private readonly KernelReportReader _reportReader = new();
+    private readonly KernelLogScanner _scanner = new();
     private readonly List<Channel<KernelLogLine>> _listeners = [];
     private readonly MemoryStream _partial = new();
     private readonly CancellationTokenSource _stop = new();
@@ -52,16 +52,22 @@ public sealed class KernelLog
         }
     }
 
-    /// <summary>What the kernel complained about so far.</summary>
-    public IReadOnlyList<KernelReport> Reports
+    /// <summary>What the kernel complained about so far; of the last complaint perhaps not yet all, until the guest has ended.</summary>
+    public ImmutableArray<KernelComplaint> Complaints
     {
         get
         {
             Poll();
             lock (_lock)
-                return [.. _reports];
+                return _scanner.Complaints;
         }
     }
+
+    /// <summary>
+    /// The last panic of which the log tells; null for none. Root in a guest can write such words there: whether the kernel panicked
+    /// is told by how the guest ended, by signal 6.
+    /// </summary>
+    public KernelPanic? Panic => KernelPanic.LastOf(Complaints);
 
     /// <summary>The lines from the first on, each as it is written, until the guest ends.</summary>
     public async IAsyncEnumerable<KernelLogLine> ReadLinesAsync(
@@ -118,7 +124,7 @@ public sealed class KernelLog
                 return;
             if (_partial.Length > 0)
                 AddLine();
-            _reports.AddRange(_reportReader.Complete());
+            _scanner.Complete();
             _ended = true;
             foreach (Channel<KernelLogLine> listener in _listeners)
                 listener.Writer.TryComplete();
@@ -228,7 +234,7 @@ public sealed class KernelLog
         KernelLogLine line = KernelLogParser.Parse(raw, DateTimeOffset.Now);
         _lines.Add(line);
         _trace?.Add(_readAt, line.Text);
-        _reports.AddRange(_reportReader.Add(line));
+        _scanner.PushLine(raw);
         Tell(line);
         foreach (Channel<KernelLogLine> listener in _listeners)
             listener.Writer.TryWrite(line);

@@ -42,6 +42,13 @@ public sealed class KernelRun : IAsyncDisposable
     /// </summary>
     public Task<GuestExit?> WaitForExitAsync(CancellationToken cancellationToken = default) => _end.WaitAsync(cancellationToken);
 
+    /// <summary>
+    /// Has the kernel write a text to its log, which also brings out what it has printed and not ended with a line break yet: that
+    /// waits for whatever is printed next (printk's continuation lines). Interrupts must get through to the kernel for this.
+    /// </summary>
+    /// <returns>Whether it answered.</returns>
+    public async Task<bool> LogAsync(string text) => !_end.IsCompleted && (await _supervisor.MconsoleAsync("log " + text, InspectionTimeout)).Status == 0;
+
     /// <summary>Has the kernel write to its log which of its tasks are blocked, and where. Whether it can is for it to say.</summary>
     /// <returns>Whether it answered.</returns>
     public async Task<bool> LogBlockedTasksAsync() => !_end.IsCompleted && (await _supervisor.MconsoleAsync("sysrq w", InspectionTimeout)).Status == 0;
@@ -66,22 +73,8 @@ public sealed class KernelRun : IAsyncDisposable
         BootPlan plan = BootPlan.CreateKernelOnly(options, kernel, new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory), "", options.Name ?? $"uml-{Guid.NewGuid().ToString("N")[20..]}", Directory.GetCurrentDirectory()));
 
-        (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
-        SupervisorClient supervisor;
-        using (theirs)
-        {
-            try
-            {
-                supervisor = SupervisorClient.Spawn(agent, theirs);
-            }
-            catch (IOException e)
-            {
-                ours.Dispose();
-                throw new GuestUnavailableException($"The kernel could not be started: {e.Message}.", e);
-            }
-        }
-
-        var run = new KernelRun(kernel, supervisor, new Socket(ours));
+        (SupervisorClient supervisor, Socket console) = SupervisorClient.Spawn(agent, "kernel");
+        var run = new KernelRun(kernel, supervisor, console);
         try
         {
             await run.BeginAsync(plan, options, cancellationToken);

@@ -150,6 +150,7 @@ internal static unsafe partial class Native
     [DllImport("libc")] private static extern int close(int fd);
     [DllImport("libc")] private static extern int nanosleep(long* request, long* remaining);
     [DllImport("libc")] private static extern int waitpid(int pid, int* status, int options);
+    [LibraryImport("libc")] public static partial int getppid();
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int access(string path, int mode);
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int open(string path, int flags, int mode);
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int openat(int directory, string path, int flags, int mode);

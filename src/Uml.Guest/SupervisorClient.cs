@@ -32,9 +32,35 @@ internal sealed class SupervisorClient : IAsyncDisposable
     /// <summary>The supervisor's process number.</summary>
     public int ProcessId => _processId;
 
-    /// <summary>Starts a supervisor that will hand <paramref name="console"/> to the kernel.</summary>
-    /// <exception cref="IOException">It could not be started.</exception>
-    public static SupervisorClient Spawn(string agent, SafeSocketHandle console)
+    /// <summary>Starts a supervisor, and the console that it will hand to the kernel; the caller disposes of both.</summary>
+    /// <param name="agent">The agent's executable.</param>
+    /// <param name="what">What is started, for the message: "guest", "kernel".</param>
+    /// <exception cref="GuestUnavailableException">It could not be started.</exception>
+    public static (SupervisorClient Supervisor, Socket Console) Spawn(string agent, string what)
+    {
+        try
+        {
+            (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
+            using (theirs)
+            {
+                try
+                {
+                    return (Spawn(agent, theirs), new Socket(ours));
+                }
+                catch
+                {
+                    ours.Dispose();
+                    throw;
+                }
+            }
+        }
+        catch (IOException e)
+        {
+            throw new GuestUnavailableException($"The {what} could not be started: {e.Message}.", e);
+        }
+    }
+
+    private static SupervisorClient Spawn(string agent, SafeSocketHandle console)
     {
         (SafeSocketHandle ours, SafeSocketHandle theirs) = Native.SocketPair();
         using (theirs)

@@ -2,13 +2,17 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Uml.CI;
 
 /// <summary>Images of Debian, made by mmdebstrap from where the host's own apt gets its packages.</summary>
-internal sealed class DistributionImages(HostTools host)
+internal sealed partial class DistributionImages(HostTools host)
 {
     private const string Bootstrap = "mmdebstrap";
+
+    // Another one for each change of what is done here and in SquashfsWriter that changes the bytes.
+    private const string Maker = "2";
 
     // The tree is made in memory, in a namespace of its own: whatever ends the build ends both, and nothing is left that an
     // ordinary user could not remove, such as files of subordinate users.
@@ -69,7 +73,8 @@ internal sealed class DistributionImages(HostTools host)
         string[] packages = [.. recipe.Packages.Concat(reference.Packages).Distinct().Order(StringComparer.Ordinal)];
         var inputs = new SortedDictionary<string, string>(StringComparer.Ordinal)
         {
-            ["format"] = ImageStore.FormatVersion.ToString(CultureInfo.InvariantCulture),
+            ["maker"] = Maker,
+            ["tools"] = $"{Bootstrap} {await VersionAsync(Bootstrap, cancellationToken)}, {SquashfsWriter.Program} {await VersionAsync(SquashfsWriter.Program, cancellationToken)}",
             ["suite"] = suite,
             ["release"] = release.Sha256,
             ["date"] = release.Date.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
@@ -177,6 +182,15 @@ internal sealed class DistributionImages(HostTools host)
         string name = line.Split(' ')[0];
         return (name.StartsWith("Acquire::http", StringComparison.OrdinalIgnoreCase) || name.StartsWith("Acquire::ftp", StringComparison.OrdinalIgnoreCase)) && line.EndsWith("\";", StringComparison.Ordinal) && !line.EndsWith(" \"\";", StringComparison.Ordinal);
     }
+
+    private async Task<string> VersionAsync(string program, CancellationToken cancellationToken)
+    {
+        ExternalResult result = await new ExternalProgram(HostPrograms.Find(host, program)!) { Arguments = [program == Bootstrap ? "--version" : "-version"], ThrowsOnFailure = false, EndsWithParent = true }.RunAsync(cancellationToken);
+        return VersionNumber().Match(result.StandardOutput + result.StandardError).Value;
+    }
+
+    [GeneratedRegex(@"\d+(\.\d+)+", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
+    private static partial Regex VersionNumber();
 
     private static string WorkSize()
     {

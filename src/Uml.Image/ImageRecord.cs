@@ -22,6 +22,9 @@ public sealed record ImageRecord
     /// <summary>Type of its file system, as the kernel names it: <c>squashfs</c>.</summary>
     public string FileSystem { get; init; } = "squashfs";
 
+    /// <summary>Number of the partition with the root, from 1 on; 0 for a file that is the file system.</summary>
+    public int Partition { get; init; }
+
     /// <summary>Bytes of the image file.</summary>
     public long Size { get; init; }
 
@@ -68,6 +71,9 @@ internal sealed record ImageNameRecord
     public required string Reference { get; init; }
 
     public required string Sha256 { get; init; }
+
+    /// <summary>What the file was that the image was made of; null where it was none.</summary>
+    public string? Identity { get; init; }
 
     public DateTimeOffset Fetched { get; init; }
 }

@@ -100,8 +100,12 @@ public sealed partial record ImageReference
 
     /// <summary>The same image seen from a directory: a relative path is taken from there.</summary>
     /// <param name="directory">An absolute path.</param>
-    public ImageReference From(string directory) =>
-        Source == ImageSource.File ? new ImageReference(Source, Scheme, Path.GetFullPath(Value, directory)) : this;
+    public ImageReference From(string directory) => Source switch
+    {
+        ImageSource.File => new ImageReference(Source, Scheme, Path.GetFullPath(Value, directory)),
+        ImageSource.Oci => Parse(OciReference.Parse(ToString(), directory).Canonical),
+        _ => this,
+    };
 
     /// <summary>The reference in the form that parses back to an equal one.</summary>
     public override string ToString() => $"{Scheme}:{Value}";
@@ -129,6 +133,15 @@ public sealed partial record ImageReference
             case "oci" or "docker-archive":
                 if (value.Length == 0)
                     return $"The reference '{text}' names no image: write oci:REFERENCE, oci:DIRECTORY or docker-archive:FILE.";
+                try
+                {
+                    OciReference.Parse(text);
+                }
+                catch (KernelException e)
+                {
+                    return e.Message;
+                }
+
                 reference = new ImageReference(ImageSource.Oci, scheme, value);
                 return null;
             case "file":

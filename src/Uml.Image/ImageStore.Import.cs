@@ -35,13 +35,35 @@ public sealed partial class ImageStore
     }
 
     private async Task<RootImage> ImportAsync(ImageReference reference, Stream input, string name, IProgress<KernelProgress>? progress, CancellationToken cancellationToken) =>
-        // The same archive makes the same bytes, whenever.
-        await CreateAsync(
-            reference, new ImageRecord { Origin = $"the archive {Path.GetFileName(name)}" }, DateTimeOffset.UnixEpoch,
-            async (output, token) =>
-            {
-                await using Stream plain = await Decompression.OpenAsync(_host, input, name, token);
-                await plain.CopyToAsync(output, token);
-            },
-            progress, cancellationToken);
+        await CreateAsync(reference, RecordOf(name), DateTimeOffset.UnixEpoch, (output, token) => UnpackAsync(input, name, output, token), progress, cancellationToken);
+
+    /// <summary>Makes an image of a file that is no file system: an archive, or a disk in qcow2's format.</summary>
+    private async Task<RootImage> ConvertAsync(ImageReference reference, string temporary, IProgress<KernelProgress>? progress, CancellationToken cancellationToken)
+    {
+        string path = Path.GetFullPath(reference.Value);
+        string identity = Identity(path);
+        await using FileStream input = File.OpenRead(path);
+        byte[] magic = new byte[4];
+        if (await input.ReadAtLeastAsync(magic, magic.Length, throwOnEndOfStream: false, cancellationToken) == magic.Length && magic.AsSpan().SequenceEqual((ReadOnlySpan<byte>)[(byte)'Q', (byte)'F', (byte)'I', 0xfb]))
+            throw new KernelException($"{reference}: {path} is a disk in qcow2's format; make a raw one of it: qemu-img convert -O raw {path} disk.img (package 'qemu-utils').") { Problem = KernelProblem.InvalidReference };
+        input.Position = 0;
+        progress?.Report(new KernelProgress($"making an image of {path}"));
+        return await CreateLockedAsync(reference, RecordOf(path), DateTimeOffset.UnixEpoch, (output, token) => UnpackAsync(input, path, output, token), temporary, progress, cancellationToken, identity);
+    }
+
+    // The same archive makes the same bytes, whenever: all is stamped with the beginning of time.
+    private static ImageRecord RecordOf(string name) => new() { Origin = $"the archive {Path.GetFileName(name)}" };
+
+    private async Task UnpackAsync(Stream input, string name, Stream output, CancellationToken cancellationToken)
+    {
+        await using Stream plain = await Decompression.OpenAsync(_host, input, name, cancellationToken);
+        try
+        {
+            await plain.CopyToAsync(output, cancellationToken);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new KernelException($"{name} cannot be unpacked: {OneLine.Of(e).TrimEnd('.')}; get it anew.", e);
+        }
+    }
 }

@@ -77,8 +77,12 @@ public sealed partial class ImageStore
         reference = reference.From(Directory.GetCurrentDirectory());
         try
         {
-            if (!options.Refresh && Find(reference) is { } found)
+            if (!options.Refresh && Find(reference) is { } found
+                && (reference.Source != ImageSource.Oci || !await OciRoots.HasChangedAsync(reference, found.Record, Root, _host, cancellationToken)))
+            {
                 return found;
+            }
+
             if (reference.Source == ImageSource.Named)
             {
                 string[] names = [.. List().SelectMany(i => i.References).Where(r => r.StartsWith("image:", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
@@ -128,7 +132,7 @@ public sealed partial class ImageStore
     /// <summary>The same for whoever has the reference's lock.</summary>
     private async Task<RootImage> CreateLockedAsync(
         ImageReference reference, ImageRecord record, DateTimeOffset time, Func<Stream, CancellationToken, Task> writeTar, string temporary,
-        IProgress<KernelProgress>? progress, CancellationToken cancellationToken)
+        IProgress<KernelProgress>? progress, CancellationToken cancellationToken, string? identity = null)
     {
         string built = MakeBuilt(temporary);
         var pipe = new System.IO.Pipelines.Pipe();
@@ -139,7 +143,7 @@ public sealed partial class ImageStore
             await using Stream reading = pipe.Reader.AsStream();
             (long content, long entries, byte[] attributes) = await PackAsync(_host, reference.ToString(), reading, Path.Combine(built, ImageName), time, total: null, progress, cancellationToken);
             await writing;
-            return await InstallAsync(reference, record with { ContentSize = content, Entries = entries, Created = DateTimeOffset.UtcNow }, attributes, built, cancellationToken);
+            return await InstallAsync(reference, record with { ContentSize = content, Entries = entries, Created = DateTimeOffset.UtcNow }, attributes, built, cancellationToken, identity);
         }
         catch
         {
@@ -210,8 +214,12 @@ public sealed partial class ImageStore
         using FileLock mine = await LockAsync(reference, options.Progress, () => waited = true, cancellationToken);
 
         // Whoever was waited for has just made it.
-        if ((waited || !options.Refresh) && Find(reference) is { } found)
+        if ((waited || !options.Refresh) && Find(reference) is { } found
+            && (reference.Source != ImageSource.Oci || !await OciRoots.HasChangedAsync(reference, found.Record, Root, _host, cancellationToken)))
+        {
             return found;
+        }
+
         using TemporaryDirectory temporary = await TemporaryDirectory.CreateAsync(TemporaryRoot, cancellationToken);
         switch (reference.Source)
         {
@@ -219,6 +227,11 @@ public sealed partial class ImageStore
                 string built = MakeBuilt(temporary.Path);
                 (ImageRecord record, byte[] attributes) = await new DistributionImages(_host).MakeAsync(reference, temporary.Path, Path.Combine(built, ImageName), options.Progress, cancellationToken);
                 return await InstallAsync(reference, record, attributes, built, cancellationToken);
+            case ImageSource.File:
+                return await ConvertAsync(reference, temporary.Path, options.Progress, cancellationToken);
+            case ImageSource.Oci:
+                using (OciImage image = await OciImage.OpenAsync(OciReference.Parse(reference.ToString()), Root, OciOptions.From(_host, options.Progress), cancellationToken))
+                    return await CreateLockedAsync(reference, OciRoots.Describe(image), DateTimeOffset.UnixEpoch, image.WriteTarAsync, temporary.Path, options.Progress, cancellationToken);
             default:
                 throw new KernelException($"{reference} cannot be used as a root yet.") { Problem = KernelProblem.InvalidReference };
         }
@@ -245,7 +258,7 @@ public sealed partial class ImageStore
     }
 
     /// <summary>Describes what was built and moves it to its place; from here on it is found.</summary>
-    private async Task<RootImage> InstallAsync(ImageReference reference, ImageRecord record, byte[] attributes, string built, CancellationToken cancellationToken)
+    private async Task<RootImage> InstallAsync(ImageReference reference, ImageRecord record, byte[] attributes, string built, CancellationToken cancellationToken, string? identity = null)
     {
         string image = Path.Combine(built, ImageName);
         record = record with
@@ -271,31 +284,41 @@ public sealed partial class ImageStore
             AtomicFile.Write(Path.Combine(target, RecordName), JsonSerializer.Serialize(record, ImageJson.Default.ImageRecord));
         else
             Directory.Move(built, target);
-        WriteReference(reference.ToString(), record.Sha256);
+        WriteReference(reference.ToString(), record.Sha256, identity);
         return Find(reference) ?? throw new KernelException($"{reference} was made, but cannot be found in {Root} again: verify the store's file system and make it again.");
     }
 
-    private void WriteReference(string reference, string sha256)
+    private void WriteReference(string reference, string sha256, string? identity = null)
     {
         string path = ReferencePath(reference);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        AtomicFile.Write(path, JsonSerializer.Serialize(new ImageNameRecord { Reference = reference, Sha256 = sha256, Fetched = DateTimeOffset.UtcNow }, ImageJson.Default.ImageNameRecord));
+        AtomicFile.Write(path, JsonSerializer.Serialize(new ImageNameRecord { Reference = reference, Sha256 = sha256, Identity = identity, Fetched = DateTimeOffset.UtcNow }, ImageJson.Default.ImageNameRecord));
     }
 
-    // An image file that somebody names: only a file system that can be mounted as it is.
-    private static RootImage? FindFile(ImageReference reference)
+    // An image file that somebody names: a file system or a disk as it is, or what was made of an archive before.
+    private RootImage? FindFile(ImageReference reference)
     {
         string path = Path.GetFullPath(reference.Value);
         if (Directory.Exists(path))
             throw new KernelException($"{reference}: {path} is a directory; name it as a root without \"file:\".") { Problem = KernelProblem.InvalidReference };
         if (!File.Exists(path))
             throw new KernelException($"{reference}: {path} does not exist; name an existing image, or a reference such as debian:trixie.") { Problem = KernelProblem.NotFound };
-        if (FileSystemProbe.Read(path) is not { } found)
-            throw new KernelException($"{reference}: {path} holds no file system that can be a root; name an image with squashfs or ext4.") { Problem = KernelProblem.InvalidReference };
-        if (found.Size > new FileInfo(path).Length)
-            throw new KernelException($"{reference}: {path} is cut off: its {found.Type} takes {found.Size} bytes and the file has {new FileInfo(path).Length}; get it anew.");
-        return new RootImage(reference, path, new ImageRecord { FileSystem = found.Type, Size = new FileInfo(path).Length, Origin = path }, null);
+        long length = new FileInfo(path).Length;
+        if (FileSystemProbe.FindRoot(path) is { } found)
+        {
+            return found.FileSystem.Size <= length
+                ? new RootImage(reference, path, new ImageRecord { FileSystem = found.FileSystem.Type, Partition = found.Partition, Size = length, Origin = path }, null)
+                : throw new KernelException($"{reference}: {path} is cut off: its {found.FileSystem.Type} ends at byte {found.FileSystem.Size} and the file has {length}; get it anew.");
+        }
+
+        return ReadJson(ReferencePath(reference.From("/").ToString()), ImageJson.Default.ImageNameRecord) is { } name && IsSha256(name.Sha256) && name.Identity == Identity(path)
+            ? Open(reference, Path.Combine(FilesRoot, name.Sha256))
+            : null;
     }
+
+    /// <summary>What a file was, so that it is noticed when it is another one.</summary>
+    private static string Identity(string path) =>
+        Native.Identify(path, followLink: true) is { } identity ? identity.ToString()! : "";
 
     private static RootImage? Open(ImageReference reference, string directory)
     {

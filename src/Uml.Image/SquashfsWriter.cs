@@ -14,7 +14,7 @@ internal static class SquashfsWriter
 {
     public const string Package = "squashfs-tools";
 
-    private const string Program = "sqfstar";
+    public const string Program = "sqfstar";
 
     /// <summary>The tool; null where it is not installed.</summary>
     public static string? Find(HostTools host) => HostPrograms.Find(host, Program);
@@ -32,24 +32,26 @@ internal static class SquashfsWriter
         string program = Find(host)
             ?? throw new KernelException($"{reference} cannot be made into an image: the program {Program} is not installed; install the package '{Package}', version 4.5 or later.") { Problem = KernelProblem.Unavailable };
         string seconds = time.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        ProcessStartInfo start = new(program)
+        string[] line = [.. await UserNamespaces.RootPrefixAsync(host, cancellationToken), program];
+        ProcessStartInfo start = new(line[0])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        foreach (string argument in (string[])["-quiet", "-no-progress", "-exit-on-error", "-comp", "lz4", "-noI", "-mkfs-time", seconds, "-root-mode", "755", "-root-uid", "0", "-root-gid", "0", path])
+        // sqfstar 4.5 gives the root directory to whoever runs it, and that is to be root.
+        foreach (string argument in (string[])[.. line[1..], "-quiet", "-no-progress", "-exit-on-error", "-comp", "lz4", "-noI", "-mkfs-time", seconds, "-root-mode", "755", "-root-uid", "0", "-root-gid", "0", path])
             start.ArgumentList.Add(argument);
         start.Environment.Remove("SOURCE_DATE_EPOCH");
         start.Environment["LC_ALL"] = "C.UTF-8";
 
         using Process process = new() { StartInfo = start };
         StringBuilder words = new();
-        void Keep(object sender, DataReceivedEventArgs line)
+        void Keep(object sender, DataReceivedEventArgs said)
         {
             lock (words)
-                words.Append(line.Data is { Length: > 0 } text ? text + " | " : "");
+                words.Append(said.Data is { Length: > 0 } text ? text + " | " : "");
         }
 
         process.OutputDataReceived += Keep;

@@ -14,6 +14,16 @@ internal static class UserNamespaces
             ? [unshare, "--mount", "--pid", "--fork", "--kill-child=KILL", "--"]
             : [unshare, "--user", "--map-root-user", "--map-auto", "--mount", "--pid", "--fork", "--kill-child=KILL", "--"];
 
+    /// <summary>The words before a command that make its user look like root, and no more; none where that is so or cannot be had.</summary>
+    public static async Task<string[]> RootPrefixAsync(HostTools host, CancellationToken cancellationToken)
+    {
+        if (Native.UserId == 0 || HostPrograms.Find(host, "unshare") is not { } unshare)
+            return [];
+        string[] words = [unshare, "--user", "--map-root-user", "--"];
+        ExternalResult result = await new ExternalProgram(words[0]) { Arguments = [.. words[1..], "true"], ThrowsOnFailure = false }.RunAsync(cancellationToken);
+        return result.ExitCode == 0 ? words : [];
+    }
+
     /// <summary>What keeps an ordinary user from having one, and what to do about it; null when nothing does.</summary>
     public static async Task<string?> ProblemAsync(HostTools host, CancellationToken cancellationToken)
     {

@@ -33,7 +33,8 @@ internal sealed record ExternalProgram(string FileName)
 {
     // Nothing outlives this process: the shell reads from a pipe whose other end only this process holds, so its end, in
     // whatever way it comes, ends the program. (The prctl for that follows the life of a thread, which is no help from a
-    // thread pool.) The watcher is killed and not asked, as it may not have dropped this trap yet. The program has a session of its own, so that what it started can be ended with it.
+    // thread pool.) The watcher is killed and not asked, as it may not have dropped this trap yet. The program has a session of
+    // its own, so that what it started can be ended with it.
     private const string Guard = """
         p= t=
         trap 't=1; [ -n "$p" ] && { kill -TERM "-$p" || kill -TERM "$p"; } 2>/dev/null' TERM INT HUP
@@ -57,6 +58,9 @@ internal sealed record ExternalProgram(string FileName)
 
     /// <summary>Added to the environment of this process; null removes a variable.</summary>
     public ImmutableDictionary<string, string?> Environment { get; init; } = ImmutableDictionary<string, string?>.Empty;
+
+    /// <summary>What the program finds on its standard input: a few lines. Not for one that ends with this process.</summary>
+    public string Input { get; init; } = "";
 
     /// <summary>Called for every line of standard output, from another thread.</summary>
     public Action<string>? OnOutput { get; init; }
@@ -131,7 +135,7 @@ internal sealed record ExternalProgram(string FileName)
         };
         process.Start();
         if (!EndsWithParent)
-            process.StandardInput.Close();
+            Feed(process);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
 
@@ -155,6 +159,19 @@ internal sealed record ExternalProgram(string FileName)
         return result.ExitCode == 0 || !ThrowsOnFailure
             ? result
             : throw new ExternalProgramException(FileName, result.ExitCode, result.StandardOutput, result.StandardError);
+    }
+
+    private void Feed(Process process)
+    {
+        try
+        {
+            process.StandardInput.Write(Input);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It has ended without reading it all.
+        }
     }
 
     private async Task EndAsync(Process process)

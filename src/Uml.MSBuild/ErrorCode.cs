@@ -16,6 +16,7 @@ internal static class ErrorCode
     public const string BadItem = "UML0009";
     public const string BadLockFile = "UML0010";
     public const string KernelNotice = "UML0011";
+    public const string ImageUnavailable = "UML0012";
 
     private static readonly string Document =
         typeof(ErrorCode).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(a => a.Key == "ErrorDocument")?.Value ?? "docs/dotnet.md";

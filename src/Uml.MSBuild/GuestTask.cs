@@ -67,7 +67,7 @@ public abstract class GuestTask : Microsoft.Build.Utilities.Task, ICancelableTas
     /// <summary>Does <paramref name="work"/> on the thread pool, and tells the loggers its lines from this thread, which is MSBuild's.</summary>
     private protected T Run<T>(Func<CancellationToken, Task<T>> work)
     {
-        using Timer? parentWatch = TaskHost.WatchParent(Cancel);
+        using ParentWatch? parentWatch = TaskHost.WatchParent(Cancel);
         Task<T> running = Task.Run(async () =>
         {
             try
@@ -109,9 +109,12 @@ public abstract class GuestTask : Microsoft.Build.Utilities.Task, ICancelableTas
     private protected void LogError(string code, string? file, string message) =>
         Log.LogError(subcategory: null, code, helpKeyword: code, ErrorCode.HelpLink(code), file, 0, 0, 0, 0, message);
 
-    /// <summary>The kernel a name stands for; paths start at the project's directory.</summary>
-    private protected KernelReference ReadKernel(string name)
+    /// <summary>The kernel a name stands for, the default for none; paths start at the project's directory.</summary>
+    private protected KernelReference ReadKernel(string? name)
     {
+        if (string.IsNullOrEmpty(name))
+            return new GuestOptions().Kernel;
+
         // What is a reference of another kind stays one, whatever lies in the directory.
         bool isReference = KernelReference.TryParse(name, out KernelReference? parsed) && parsed.Source != KernelSource.File;
         KernelReference reference = !isReference && File.Exists(Path.Combine(ProjectDirectory, name)) ? KernelReference.File(name) : KernelReference.Parse(name);

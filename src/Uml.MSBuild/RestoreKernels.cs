@@ -82,7 +82,7 @@ public sealed class RestoreKernels : GuestTask
             string code = ErrorCode.BadItem;
             try
             {
-                KernelReference reference = name.Length == 0 ? new GuestOptions().Kernel : ReadKernel(name);
+                KernelReference reference = ReadKernel(name);
                 code = ErrorCode.BadLockFile;
                 string? lockFile = LockFileOf(reference);
                 if (lockFile is not null)

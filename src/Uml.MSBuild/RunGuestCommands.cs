@@ -92,7 +92,7 @@ public sealed class RunGuestCommands : GuestTask
         GuestKernel kernel;
         try
         {
-            KernelReference reference = name.Length == 0 ? new GuestOptions().Kernel : ReadKernel(name);
+            KernelReference reference = ReadKernel(name);
             var options = new KernelResolveOptions { Offline = true, LockFile = LockFileOf(reference), SettingsDirectory = ProjectDirectory };
             kernel = new KernelStore().ResolveAsync(reference, options).GetAwaiter().GetResult();
         }

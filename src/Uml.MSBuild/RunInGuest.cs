@@ -198,7 +198,7 @@ public sealed class RunInGuest : GuestTask
             throw new ParameterException("RunInGuest needs a command: give either Command, for a shell, or Arguments, for a program and its arguments");
         GuestRoot root = GuestRoot.Parse(string.IsNullOrEmpty(Root) ? "host" : Root, ProjectDirectory);
         var options = new GuestOptions();
-        KernelReference kernel = string.IsNullOrEmpty(Kernel) ? options.Kernel : ReadKernel(Kernel);
+        KernelReference kernel = ReadKernel(Kernel);
         options = options with
         {
             Kernel = kernel,

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Uml.CI.MSBuild;
 
 /// <summary>
@@ -8,40 +6,11 @@ namespace Uml.CI.MSBuild;
 /// </summary>
 internal static class TaskHost
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
-
     /// <summary>Whether this process is one.</summary>
     public static bool IsThisProcess { get; } =
         Array.Exists(Environment.GetCommandLineArgs(), a => a.TrimStart('/', '-').Equals("nodemode:2", StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Calls <paramref name="lost"/> when the process that started this one is gone; null if this process needs no such watch.</summary>
-    public static Timer? WatchParent(Action lost)
-    {
-        // 1 has adopted a host that is kept from one build to the next; whom it serves cannot be seen.
-        if (!IsThisProcess || Parent() is not (> 1 and var parent))
-            return null;
-        return new Timer(
-            _ =>
-            {
-                if (Parent() != parent)
-                    lost();
-            },
-            state: null,
-            Interval,
-            Interval);
-    }
-
-    private static int Parent()
-    {
-        try
-        {
-            // "PID (NAME) STATE PARENT ...", and the name may hold anything.
-            string stat = File.ReadAllText("/proc/self/stat");
-            return int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1], CultureInfo.InvariantCulture);
-        }
-        catch (IOException)
-        {
-            return 0;
-        }
-    }
+    // 1 has adopted a host that is kept from one build to the next; whom it serves cannot be seen.
+    public static ParentWatch? WatchParent(Action lost) => IsThisProcess && ParentWatch.Parent is > 1 and var parent ? new ParentWatch(parent, lost) : null;
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text;
 using Xunit;
@@ -52,14 +53,14 @@ internal static class GuestReport
     {
         foreach (GuestUse use in uses)
         {
-            IReadOnlyList<KernelReport> reports = use.Guest.KernelLog.Reports;
-            for (int i = 0; i < reports.Count; i++)
+            ImmutableArray<KernelComplaint> complaints = use.Guest.KernelLog.Complaints;
+            for (int i = 0; i < complaints.Length; i++)
             {
                 // What a kernel says whenever it boots is worth knowing, and not this test's doing.
-                if (i >= use.FirstReport)
-                    TestContext.Current.AddWarning($"The guest's kernel reported ({reports[i].Kind}): {reports[i].Title}");
+                if (i >= use.FirstComplaint)
+                    TestContext.Current.AddWarning($"The guest's kernel reported ({complaints[i].Kind}): {complaints[i].Title}");
                 else if (use.IsOwn)
-                    TestContext.Current.AddWarning($"The guest's kernel reported before the test ({reports[i].Kind}): {reports[i].Title}");
+                    TestContext.Current.AddWarning($"The guest's kernel reported before the test ({complaints[i].Kind}): {complaints[i].Title}");
             }
         }
 

@@ -15,7 +15,7 @@ internal sealed class GuestUse
         Guest = guest;
         IsOwn = isOwn;
         _firstLine = guest.KernelLog.Lines.Count;
-        FirstReport = guest.KernelLog.Reports.Count;
+        FirstComplaint = guest.KernelLog.Complaints.Length;
         _transcript = guest.Transcript ??= new GuestTranscript();
         _firstCommand = _transcript.Count;
     }
@@ -25,7 +25,7 @@ internal sealed class GuestUse
     public bool IsOwn { get; }
 
     /// <summary>How many complaints of the kernel were there before.</summary>
-    public int FirstReport { get; }
+    public int FirstComplaint { get; }
 
     /// <summary>The lines of the kernel log since.</summary>
     public IEnumerable<string> LogLines => Guest.KernelLog.Lines.Skip(_firstLine).Select(l => l.Text);

@@ -8,7 +8,6 @@ namespace Uml.CI.TestHost;
 /// </summary>
 internal static class ResultsDirectory
 {
-    private const string Option = "--results-directory";
     private const int LongestName = 120;
 
     /// <summary>Writes a file of a test; null if the run has no results directory or it cannot be written.</summary>
@@ -35,15 +34,7 @@ internal static class ResultsDirectory
     {
         if (!string.IsNullOrEmpty(variable))
             return Path.GetFullPath(variable);
-        for (int i = 0; i < arguments.Length; i++)
-        {
-            if (arguments[i] == Option && i + 1 < arguments.Length)
-                return Path.GetFullPath(arguments[i + 1]);
-            if (arguments[i].StartsWith(Option, StringComparison.Ordinal) && arguments[i].Length > Option.Length + 1 && arguments[i][Option.Length] is '=' or ':')
-                return Path.GetFullPath(arguments[i][(Option.Length + 1)..]);
-        }
-
-        return null;
+        return TestPlatformOption.ValueOf(arguments, TestPlatformOption.ResultsDirectory) is { } named ? Path.GetFullPath(named) : null;
     }
 
     // Rows of a theory may differ only in characters that no file name holds, hence the tail of the test's unique ID.

@@ -112,8 +112,8 @@ internal sealed class TestJob : IDisposable
             Judge(exit);
             await TakeDownAsync(guest, launcher);
             await JudgeEndAsync(guest);
-            foreach (KernelReport report in guest.KernelLog.Reports)
-                Wrote($"the guest's kernel reported: {report.Title}");
+            foreach (KernelComplaint complaint in guest.KernelLog.Complaints)
+                Wrote($"the guest's kernel reported: {complaint.Title}");
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
@@ -189,10 +189,10 @@ internal sealed class TestJob : IDisposable
         if (await guest.WaitForExitAsync() is not { Signal: Abort })
             return;
         _run = _run with { KernelLogFile = _guest.KernelLogFile };
-        KernelReport? panic = guest.KernelLog.Reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic);
+        KernelPanic? panic = guest.KernelLog.Panic;
         _recorder.AddError(panic is null
             ? WithDetail("the guest's kernel aborted after the test program had ended", string.Join('\n', guest.KernelLog.Lines.TakeLast(TailLines).Select(l => l.Text)))
-            : WithDetail($"the guest's kernel panicked after the test program had ended: {panic.Title}", string.Join('\n', panic.Lines)));
+            : WithDetail($"the guest's kernel panicked after the test program had ended: {panic.Reason}", string.Join('\n', panic.Lines)));
     }
 
     private static string WithDetail(string cause, string detail) => detail.Length == 0 ? cause : $"{cause}\n{detail}";
@@ -205,7 +205,7 @@ internal sealed class TestJob : IDisposable
             : lost is { Summary.Length: > 0 } ? lost.Summary : exception.Message;
         string detail = exception switch
         {
-            KernelPanicException { Report: { } report } => string.Join('\n', report.Lines),
+            KernelPanicException { Panic: { } panic } => string.Join('\n', panic.Lines),
             GuestTimeoutException timeout => timeout.GuestState.TrimEnd(),
             GuestBootException or GuestConnectionException => string.Join('\n', lost!.KernelLogTail.TrimEnd().Split('\n').TakeLast(TailLines)),
             _ => "",

@@ -69,7 +69,7 @@ public abstract partial class ToolTests : IAsyncLifetime
         return await EndAsync(process, null);
     }
 
-    internal static async Task<Run> EndAsync(Process process, byte[]? input)
+    internal static async Task<Run> EndAsync(Process process, byte[]? input, TimeSpan? patience = null)
     {
         using var output = new MemoryStream();
         Task<string> error = process.StandardError.ReadToEndAsync(Cancel);
@@ -85,7 +85,7 @@ public abstract partial class ToolTests : IAsyncLifetime
             // The command did not read all of it.
         }
 
-        await Task.WhenAll(error, reading, process.WaitForExitAsync(Cancel)).WaitAsync(Patience, Cancel);
+        await Task.WhenAll(error, reading, process.WaitForExitAsync(Cancel)).WaitAsync(patience ?? Patience, Cancel);
         return new Run(process.ExitCode, output.ToArray(), await error);
     }
 

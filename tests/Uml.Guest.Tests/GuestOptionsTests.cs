@@ -57,6 +57,7 @@ public sealed class GuestOptionsTests
         ImmutableSortedDictionary<string, string> map => map.SetItem("NAME", "other"),
         ILogger => new NullLogger<GuestOptionsTests>(),
         null when type == typeof(string) => "other",
+        null when type == typeof(long?) => 1L << 30,
         null when type == typeof(TimeSpan?) => TimeSpan.FromSeconds(1),
         null when type == typeof(DateTimeOffset?) => DateTimeOffset.UnixEpoch,
         null when type == typeof(KernelResolveOptions) => new KernelResolveOptions { Offline = true },

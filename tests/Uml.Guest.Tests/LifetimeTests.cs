@@ -33,7 +33,7 @@ public sealed class LifetimeTests
         KernelPanicException e = await Assert.ThrowsAsync<KernelPanicException>(() => guest.Shell("echo c > /proc/sysrq-trigger"));
         Assert.Contains("sysrq triggered crash", e.Summary, StringComparison.Ordinal);
         Assert.Contains("Call Trace", e.KernelLogTail, StringComparison.Ordinal);
-        Assert.Equal(KernelReportKind.Panic, e.Report!.Kind);
+        Assert.Equal(KernelComplaintKind.Panic, e.Report!.Kind);
         await Assert.ThrowsAsync<KernelPanicException>(() => guest.ExecAsync(["true"], Cancel));
         await guest.DisposeAndVerify();
     }
@@ -164,7 +164,7 @@ public sealed class LifetimeTests
     {
         Guest guest = await Guests.StartAsync();
         await guest.Shell("echo 'WARNING: CPU: 0 PID: 1 at mm/x.c:1 foo+0x1/0x2'; echo 'BUG: KASAN: words' > /dev/console");
-        Assert.Empty(guest.KernelLog.Reports);
+        Assert.Empty(guest.KernelLog.Complaints);
         await guest.DisposeAndVerify();
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 
 namespace Uml.CI;
@@ -57,6 +58,63 @@ public sealed partial class DistributionTests
             Assert.Equal(KernelProblem.NotFound, e.Problem);
             Assert.Empty(scratch.Remains());
         }
+    }
+
+    [Theory]
+    [InlineData("TERM")]
+    [InlineData("KILL")]
+    public async Task Whoever_dies_in_the_middle_leaves_nothing(string signal)
+    {
+        foreach (string program in (string[])["mmdebstrap", "sqfstar"])
+            Tools.Find(program);
+        using var scratch = new Scratch();
+        string tool = Path.Combine(AppContext.BaseDirectory, "Uml.Image.Tests");
+        var start = new ProcessStartInfo(tool) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        start.Environment[Maker.Variable] = scratch["store"];
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(Cancel);
+        // In the middle: packages are being unpacked in the namespace.
+        var clock = Stopwatch.StartNew();
+        while (!Running(scratch.Path).Any(p => p.Contains("dpkg", StringComparison.Ordinal) || p.Contains("apt-get", StringComparison.Ordinal)))
+        {
+            Assert.True(clock.Elapsed < TimeSpan.FromMinutes(2) && !process.HasExited, $"mmdebstrap did not get to work: {(process.HasExited ? await output : "")}");
+            await Task.Delay(50, Cancel);
+        }
+
+        await new ExternalProgram("kill") { Arguments = ["-" + signal, process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)] }.RunAsync(Cancel);
+        await process.WaitForExitAsync(Cancel);
+        clock.Restart();
+        while (Running(scratch.Path) is { Count: > 0 } left)
+        {
+            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(20), "still running: " + string.Join(" | ", left));
+            await Task.Delay(100, Cancel);
+        }
+
+        Assert.DoesNotContain(scratch.Path.Replace(" ", "\\040", StringComparison.Ordinal), await File.ReadAllTextAsync("/proc/self/mounts", Cancel), StringComparison.Ordinal);
+        Assert.Empty(scratch.Store.List());
+        Assert.Empty(scratch.Remains());
+    }
+
+    private static List<string> Running(string path)
+    {
+        List<string> found = [];
+        foreach (string process in Directory.GetDirectories("/proc").Where(d => char.IsAsciiDigit(Path.GetFileName(d)[0])))
+        {
+            try
+            {
+                string command = File.ReadAllText(process + "/cmdline").Replace('\0', ' ');
+                // What runs in the namespace names its directory or has it in its environment.
+                if (Path.GetFileName(process) != Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)
+                    && (command.Contains(path, StringComparison.Ordinal) || File.ReadAllText(process + "/environ").Contains("UML_WORK=" + path, StringComparison.Ordinal)))
+                    found.Add(command);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // It ended while we looked.
+            }
+        }
+
+        return found;
     }
 
     [GeneratedRegex(@"\b20\d\d-\d\d-\d\d \d\d:\d\d\b")]

@@ -114,7 +114,6 @@ public sealed class RootTests
     {
         RootImage image = await MinimalAsync();
         string before = await HashAsync(image.Path);
-        long disk = DiskUse(new ImageStore().Root);
         Guest[] guests = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => StartAsync(GuestRoot.Distribution(Suite))));
         try
         {
@@ -122,7 +121,7 @@ public sealed class RootTests
             string[] marks = await Task.WhenAll(guests.Select(g => ShellAsync(g, "cat /etc/mark /usr/bin/mark; test ! -e /etc/debian_version")));
             Assert.Equal(Enumerable.Range(0, 16).Select(i => $"{i}\n{i}"), marks);
             // Nothing that a guest writes is on the host's disk.
-            Assert.InRange(DiskUse(new ImageStore().Root) - disk, 0, 16 * 5_000_000);
+            Assert.All(await Task.WhenAll(guests.Select(WrittenAsync)), bytes => Assert.InRange(bytes, 0, 5_000_000));
         }
         finally
         {
@@ -142,14 +141,15 @@ public sealed class RootTests
         Tools.Find("mkfs.ext4");
         await MinimalAsync();
         string scratch = Path.Combine(new KernelStore().Root, "scratch");
+        string mine = $"{Environment.ProcessId}-*";
         await using (Guest guest = await StartAsync(GuestRoot.Distribution(Suite), configure: b => b.WithScratch("2G")))
         {
             Assert.Equal("400", await ShellAsync(guest, "dd if=/dev/zero of=/var/big bs=1M count=400 status=none && du -m /var/big | cut -f1"));
             // Its file has no name any more.
-            Assert.Empty(Directory.EnumerateDirectories(scratch));
+            Assert.Empty(Directory.EnumerateDirectories(scratch, mine));
         }
 
-        Assert.Empty(Directory.EnumerateDirectories(scratch));
+        Assert.Empty(Directory.EnumerateDirectories(scratch, mine));
     }
 
     [Fact]
@@ -162,6 +162,66 @@ public sealed class RootTests
         Assert.Equal(await HashAsync(image.Path), await HashAsync(copy));
         await using Guest guest = await StartAsync(GuestRoot.Image("file:" + copy));
         Assert.Equal("written", await ShellAsync(guest, "echo written > /etc/x; cat /etc/x"));
+    }
+
+    [Theory]
+    [InlineData("whole", "debian:bookworm")]
+    [InlineData("whole", "debian:sid")]
+    [InlineData("gpt", "debian:bookworm")]
+    [InlineData("gpt", "debian:sid")]
+    [InlineData("dos", "debian:sid")]
+    public async Task A_disk_is_a_root_and_stays_as_it_is(string kind, string kernel)
+    {
+        using var place = new Scratch();
+        Directory.CreateDirectory(place["tree/dev"]);
+        Directory.CreateDirectory(place["tree/proc"]);
+        await new ExternalProgram(Tools.Find("gcc")) { Arguments = ["-static", "-O2", "-o", place["tree/probe"], Path.Combine(AppContext.BaseDirectory, "probe.c")] }.RunAsync(Cancel);
+        await new ExternalProgram(Tools.Find("mkfs.ext4")) { Arguments = ["-q", "-F", "-d", place["tree"], place["root.img"], "16M"] }.RunAsync(Cancel);
+        string disk = place["root.img"];
+        if (kind != "whole")
+        {
+            disk = place["disk.img"];
+            await using (FileStream made = File.Create(disk))
+                made.SetLength(40 << 20);
+            string table = kind == "gpt" ? "label: gpt\nsize=8M, type=L\nstart=12M, size=16M, type=4f68bce3-e8cd-4db1-96e7-fbcaf984b709\n" : "label: dos\nstart=1M, size=8M, type=82\nstart=12M, size=16M, type=83\n";
+            await File.WriteAllTextAsync(place["table"], table, Cancel);
+            await new ExternalProgram("/bin/sh") { Arguments = ["-c", "\"$1\" -q \"$2\" < \"$3\" && dd if=\"$4\" of=\"$2\" bs=1M seek=12 conv=notrunc status=none", "sh", Tools.Find("sfdisk"), disk, place["table"], place["root.img"]] }.RunAsync(Cancel);
+        }
+
+        string before = await HashAsync(disk);
+        await using (Guest guest = await StartAsync(GuestRoot.Image("file:" + disk), kernel, b => b.WithArtifact(place["table"].Length > 0 && File.Exists(place["table"]) ? place["table"] : disk, "/written")))
+        {
+            ExecResult result = await guest.ExecAsync(["/probe", "/probe", "/written"], Cancel);
+            Assert.Contains("/probe: 100755", result.StandardOutput, StringComparison.Ordinal);
+            Assert.Contains("/written: 100644", result.StandardOutput, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(before, await HashAsync(disk));
+    }
+
+    [Fact]
+    public async Task An_archive_is_a_root_and_made_once()
+    {
+        using var place = new Scratch();
+        await new ExternalProgram(Tools.Find("gcc")) { Arguments = ["-static", "-O2", "-o", place["probe"], Path.Combine(AppContext.BaseDirectory, "probe.c")] }.RunAsync(Cancel);
+        await new ExternalProgram("tar") { Arguments = ["-czf", place["root.tar.gz"], "-C", place.Path, "probe"] }.RunAsync(Cancel);
+        ImageReference reference = ImageReference.Parse("file:" + place["root.tar.gz"]);
+        try
+        {
+            await using Guest guest = await StartAsync(GuestRoot.Image(reference));
+            Assert.Contains("/probe: 100755", (await guest.ExecAsync(["/probe", "/probe"], Cancel)).StandardOutput, StringComparison.Ordinal);
+            RootImage made = new ImageStore().Find(reference)!;
+            // Another archive under the same name is another root.
+            await new ExternalProgram("tar") { Arguments = ["-czf", place["root.tar.gz"], "-C", place.Path, "--transform=s/probe/other/", "probe"] }.RunAsync(Cancel);
+            Assert.Null(new ImageStore().Find(reference));
+            await using Guest next = await StartAsync(GuestRoot.Image(reference));
+            Assert.Contains("/other: 100755", (await next.ExecAsync(["/other", "/other"], Cancel)).StandardOutput, StringComparison.Ordinal);
+            await new ImageStore().RemoveAsync(made.Record.Sha256, Cancel);
+        }
+        finally
+        {
+            await new ImageStore().RemoveAsync(reference.ToString(), Cancel);
+        }
     }
 
     [Fact]
@@ -181,6 +241,15 @@ public sealed class RootTests
         return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, Cancel));
     }
 
-    private static long DiskUse(string directory) =>
-        new DirectoryInfo(directory).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length);
+    // What the files take that the guest's kernel has open for writing, but for those in memory, its own included: they
+    // are on no disk.
+    private static async Task<long> WrittenAsync(Guest guest)
+    {
+        string[] files = [.. new DirectoryInfo($"/proc/{guest.ProcessId}/fdinfo").EnumerateFiles()
+            .Where(f => (Convert.ToInt32(File.ReadLines(f.FullName).First(l => l.StartsWith("flags:", StringComparison.Ordinal)).Split('\t')[1], 8) & 3) != 0)
+            .Select(f => $"/proc/{guest.ProcessId}/fd/{f.Name}")
+            .Where(f => new FileInfo(f).LinkTarget is { } target && !target.StartsWith(Path.GetDirectoryName(guest.Directory)!, StringComparison.Ordinal))];
+        string sizes = (await new ExternalProgram("stat") { Arguments = ["-L", "-c", "%F:%b", .. files] }.RunAsync(Cancel)).StandardOutput;
+        return sizes.Split('\n').Where(l => l.StartsWith("regular", StringComparison.Ordinal)).Sum(l => 512L * long.Parse(l.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture));
+    }
 }

@@ -87,7 +87,7 @@ public sealed class StoreTests
     }
 
     [Fact]
-    public void Files_that_are_no_images_are_refused()
+    public async Task Files_that_are_no_images_are_refused()
     {
         using var scratch = new Scratch();
         File.WriteAllBytes(scratch["empty"], []);
@@ -96,9 +96,9 @@ public sealed class StoreTests
         "hsqs"u8.CopyTo(squashfs);
         squashfs[43] = 1;
         File.WriteAllBytes(scratch["cut"], squashfs);
-        foreach ((string name, string words) in ((string, string)[])[("empty", "holds no file system"), ("text", "holds no file system"), ("cut", "is cut off"), ("missing", "does not exist")])
+        foreach ((string name, string words) in ((string, string)[])[("empty", "is empty"), ("text", "is no tar archive"), ("cut", "is cut off"), ("missing", "does not exist")])
         {
-            KernelException e = Assert.Throws<KernelException>(() => scratch.Store.Find(ImageReference.Parse("file:" + scratch[name])));
+            KernelException e = await Assert.ThrowsAsync<KernelException>(() => scratch.Store.ResolveAsync(ImageReference.Parse("file:" + scratch[name]), null, Cancel));
             Assert.Contains(words, e.Message, StringComparison.Ordinal);
             Assert.DoesNotContain('\n', e.Message);
         }

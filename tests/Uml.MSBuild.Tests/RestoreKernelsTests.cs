@@ -23,6 +23,21 @@ public sealed class RestoreKernelsTests
         Assert.True(build.Output.Contains($"{project} : error UML0008: debian:nosuch ", StringComparison.Ordinal), build.Output);
     }
 
+    [Theory]
+    [InlineData("""<UmlImage Include="debian:nosuch" />""", "error UML0012: debian:nosuch ")]
+    [InlineData("""<UmlImage Include="debian:NoSuch" />""", "error UML0009: The root 'debian:NoSuch' ")]
+    [InlineData("""<UmlImage Include="image:nosuch" Packages="curl" />""", "error UML0009: image:nosuch ")]
+    public async Task Images_are_asked_of_the_host(string items, string error)
+    {
+        using Build build = Without("exit 1");
+        string project = build.WriteProject(items);
+
+        build.StartBuild();
+
+        Assert.Equal(1, await build.WaitAsync());
+        Assert.True(build.Output.Contains($"{project} : {error}", StringComparison.Ordinal), build.Output);
+    }
+
     [Fact]
     public async Task A_default_kernel_that_cannot_be_had_is_a_warning_for_its_tests_are_skipped()
     {

@@ -14,7 +14,7 @@ public sealed class ContentTests(Feed feed)
     private const string Agent = "uml-agent";
     private const string Notices = "THIRD-PARTY-NOTICES.txt";
     private static readonly string[] LicenceTexts = ["TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION", "The above copyright notice and this permission notice", "GNU LESSER GENERAL PUBLIC LICENSE"];
-    private static readonly string[] Ids = ["Uml.Cli", "Uml.Guest", "Uml.Kernel", "Uml.MSBuild", "Uml.Results", "Uml.TestHost", "Uml.Wire"];
+    private static readonly string[] Ids = ["Uml.Cli", "Uml.Guest", "Uml.Image", "Uml.Kernel", "Uml.MSBuild", "Uml.Results", "Uml.TestHost", "Uml.Wire"];
 
     public static TheoryData<string> Packages => [.. Ids];
 
@@ -45,6 +45,7 @@ public sealed class ContentTests(Feed feed)
 
     [Theory]
     [InlineData("Uml.Guest", "net10.0")]
+    [InlineData("Uml.Image", "net10.0")]
     [InlineData("Uml.Kernel", "net10.0")]
     [InlineData("Uml.TestHost", "net10.0")]
     [InlineData("Uml.Wire", "net10.0", "net9.0")]
@@ -61,7 +62,7 @@ public sealed class ContentTests(Feed feed)
     {
         using ZipArchive package = ZipFile.OpenRead(Path.Combine(feed.Packages, $"Uml.Guest.{Feed.Version}.nupkg"));
         AssertIsAgent(package.GetEntry("runtimes/linux-x64/native/uml-agent"));
-        Assert.Equal(["Microsoft.Extensions.Logging.Abstractions", "Uml.Kernel", "Uml.Wire"], Dependencies("Uml.Guest").Select(d => d.Id));
+        Assert.Equal(["Microsoft.Extensions.Logging.Abstractions", "Uml.Image", "Uml.Kernel", "Uml.Results", "Uml.Wire"], Dependencies("Uml.Guest").Select(d => d.Id));
     }
 
     [Fact]
@@ -72,7 +73,7 @@ public sealed class ContentTests(Feed feed)
         Assert.DoesNotContain(files, f => f.StartsWith("lib/", StringComparison.Ordinal) || f.StartsWith("ref/", StringComparison.Ordinal));
         string[] tasks = [.. files.Where(f => f.StartsWith("tasks/", StringComparison.Ordinal) && f.EndsWith(".dll", StringComparison.Ordinal)).Select(f => Path.GetFileName(f))];
         Assert.Equal(
-            ["Microsoft.Extensions.DependencyInjection.Abstractions.dll", "Microsoft.Extensions.Logging.Abstractions.dll", "Uml.Guest.dll", "Uml.Kernel.dll", "Uml.MSBuild.dll", "Uml.Wire.dll"],
+            ["Microsoft.Extensions.DependencyInjection.Abstractions.dll", "Microsoft.Extensions.Logging.Abstractions.dll", "Uml.Guest.dll", "Uml.Image.dll", "Uml.Kernel.dll", "Uml.MSBuild.dll", "Uml.Results.dll", "Uml.Wire.dll"],
             tasks);
         Assert.All(tasks, t => Assert.Contains($"tasks/net10.0/{t}", files));
         Assert.Contains("tasks/net10.0/Uml.MSBuild.deps.json", files);

@@ -40,6 +40,11 @@ public sealed class MessageTests
     private static SetupMessage Setup => new()
     {
         Root = "/",
+        Disk = "/dev/ubda2",
+        DiskType = "ext4",
+        DiskWritable = true,
+        Scratch = "/dev/ubdb",
+        Attributes = "attributes",
         Spool = "/tmp/spool",
         Modules = "/lib/modules/7.2.7",
         LoadModules = ["kernel/fs/overlayfs/overlay.ko.xz"],
@@ -72,6 +77,7 @@ public sealed class MessageTests
         Kernel = "/cache/linux",
         Arguments = ["con0=null,fd:{log}", "quiet"],
         Initramfs = "/cache/my initramfs.cpio",
+        Disks = ["/images/a, b.squashfs", "/scratch"],
         Environment = ["LANG=C"],
         ReadPaths = ["/cache"],
         WritePaths = ["/out"],

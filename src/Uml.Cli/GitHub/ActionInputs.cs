@@ -5,6 +5,9 @@ namespace Uml.CI.Cli;
 /// <summary>The inputs of the action, as its steps hand them on: variables INPUT_NAME.</summary>
 internal sealed record ActionInputs
 {
+    /// <summary>What the results of a kernel hold beside artifacts.</summary>
+    public static readonly ImmutableArray<string> OwnFiles = ["", "kernel.log", "run.json", "reports"];
+
     /// <summary>The kernels, at least one.</summary>
     public required ImmutableArray<string> Kernels { get; init; }
 
@@ -44,6 +47,9 @@ internal sealed record ActionInputs
 
     /// <summary>Reports of tests that the commands write.</summary>
     public ImmutableArray<string> Reports { get; init; } = [];
+
+    /// <summary>Files that say which complaints of kernels are put up with.</summary>
+    public ImmutableArray<string> AllowLists { get; init; } = [];
 
     /// <summary>Where results go on the host.</summary>
     public required string Output { get; init; }
@@ -89,6 +95,30 @@ internal sealed record ActionInputs
         string name = Text("NAME") ?? SessionDirectory.DefaultName;
         if (SessionDirectory.ProblemWith(name) is { } problem)
             throw new ArgumentException($"the input \"name\": {problem}");
+        string output = Path.TrimEndingDirectorySeparator(Path.GetFullPath(Text("OUTPUT") ?? "uml-results", workspace));
+        // What an earlier run left there is deleted.
+        if (output == "/" || (workspace + "/").StartsWith(output + "/", StringComparison.Ordinal))
+            throw new ArgumentException($"the input \"output\" is \"{Text("OUTPUT")}\", the repository's directory or one around it: name one for results alone, such as uml-results");
+        ImmutableArray<string> allowLists = [.. Lines("ALLOW").Select(f => Path.GetFullPath(f, workspace))];
+        try
+        {
+            ComplaintGate.Open(allowLists);
+        }
+        catch (ArgumentException e)
+        {
+            throw new ArgumentException($"the input \"allow\": {e.Message}", e);
+        }
+
+        string workingDirectory = Path.GetFullPath(Text("WORKING_DIRECTORY") ?? ".", workspace);
+        ImmutableArray<string> artifacts = Lines("ARTIFACTS");
+        var names = new HashSet<string>(OwnFiles, StringComparer.Ordinal);
+        foreach (string artifact in artifacts)
+        {
+            string artifactName = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(artifact, workingDirectory)));
+            if (!names.Add(artifactName))
+                throw new ArgumentException($"the input \"artifacts\": \"{artifact}\" would overwrite another \"{artifactName}\" in the results: give them different names");
+        }
+
         return new ActionInputs
         {
             Kernels = kernels,
@@ -98,7 +128,7 @@ internal sealed record ActionInputs
             Name = name,
             Workspace = workspace,
             WorkspaceMode = Text("WORKSPACE") is null ? null : OneOf("WORKSPACE", "workspace", "cow", "rw", "ro"),
-            WorkingDirectory = Path.GetFullPath(Text("WORKING_DIRECTORY") ?? ".", workspace),
+            WorkingDirectory = workingDirectory,
             Timeout = Text("TIMEOUT"),
             BootTimeout = Text("BOOT_TIMEOUT"),
             Memory = Text("MEMORY"),
@@ -106,9 +136,10 @@ internal sealed record ActionInputs
             Append = Lines("APPEND"),
             Mounts = Lines("MOUNT"),
             Copies = Lines("COPY"),
-            Artifacts = Lines("ARTIFACTS"),
+            Artifacts = artifacts,
             Reports = Lines("REPORT"),
-            Output = Path.GetFullPath(Text("OUTPUT") ?? "uml-results", workspace),
+            AllowLists = allowLists,
+            Output = output,
             Annotate = Flag("ANNOTATE", "annotate", otherwise: true),
             FailOnComplaints = OneOf("COMPLAINTS", "complaints", "fail", "warn") == "fail",
         };

@@ -7,12 +7,13 @@ namespace Uml.CI.Cli;
 internal sealed class ActionSession : IDisposable
 {
     private const string GuestScript = "/run/uml-action-script";
-    private const int MostMentions = 200;
+    private const int MostPlaces = 500;
     private const int LogLines = 60;
 
     private readonly ActionInputs _inputs;
     private readonly ActionTool _tool = new();
-    private readonly SourceTree _sources;
+    private readonly List<string> _directories = [];
+    private SourceTree _sources;
     private readonly AnnotationList _annotations = new();
     private readonly List<ReportRun> _runs = [];
     private readonly List<string> _reportFiles = [];
@@ -20,7 +21,7 @@ internal sealed class ActionSession : IDisposable
     private ActionSession(ActionInputs inputs)
     {
         _inputs = inputs;
-        _sources = new SourceTree(inputs.Workspace, inputs.WorkingDirectory);
+        _sources = SourcesOf(null);
     }
 
     /// <summary>Runs the commands on every kernel; the exit status of the first that failed, or 0.</summary>
@@ -77,36 +78,36 @@ internal sealed class ActionSession : IDisposable
 
     private async Task<KernelResult> RunAsync(string kernel, string script)
     {
-        string directory = Path.Combine(_inputs.Output, FileName(kernel));
+        string directory = Path.Combine(_inputs.Output, Distinct(FileName(kernel), _directories));
+        _sources = SourcesOf(kernel);
         UnixFiles.DeleteTree(directory);
         Directory.CreateDirectory(directory);
         string log = Path.Combine(directory, "kernel.log");
         string json = Path.Combine(directory, "run.json");
-        string[] reports = [.. _inputs.Reports.Select(r => Path.Combine(directory, "reports", Path.GetFileName(r.TrimEnd('/'))))];
+        List<string> names = [];
+        string[] reports = [.. _inputs.Reports.Select(r => Path.Combine(directory, "reports", Distinct(Path.GetFileName(Path.TrimEndingDirectorySeparator(InGuest(r))), names)))];
         DateTimeOffset started = DateTimeOffset.UtcNow;
         List<string> arguments =
         [
-            "run", .. _inputs.GuestOptions(kernel, "cow"), "--json", json, "--kernel-log", log, "--no-stdin",
+            "run", .. _inputs.GuestOptions(kernel, "cow"), "--json", json, "--kernel-log", log, "--no-stdin", "--fail-on-complaint",
             "--copy", $"{ActionInputs.Escape(script)}:{GuestScript}",
         ];
         if (_inputs.Timeout is { } timeout)
             arguments.AddRange(["--timeout", timeout]);
+        foreach (string list in _inputs.AllowLists)
+            arguments.AddRange(["--allow", list]);
         foreach (string artifact in _inputs.Artifacts)
             arguments.AddRange(["--copy-out", $"{ActionInputs.Escape(InGuest(artifact))}:{ActionInputs.Escape(directory)}/"]);
         foreach ((string report, string copy) in _inputs.Reports.Zip(reports))
             arguments.AddRange(["--copy-out", $"{ActionInputs.Escape(InGuest(report))}:{ActionInputs.Escape(copy)}"]);
         arguments.AddRange(["--", .. _inputs.Shell == "bash" ? (string[])["bash", "--noprofile", "--norc", "-eo", "pipefail"] : ["sh", "-e"], GuestScript]);
 
-        List<SourceMention> mentions = [];
+        var mentions = new OutputMentions(_sources);
         Descriptor.Output.WriteLine(WorkflowCommands.Group($"Linux {kernel}"));
         int status;
         using (new OutputFence(Descriptor.Output))
         {
-            status = await _tool.RunAsync(arguments, line =>
-            {
-                if (mentions.Count < MostMentions && SourceMentions.InOutput(line) is { } mention)
-                    mentions.Add(mention);
-            });
+            status = await _tool.RunAsync(arguments, mentions.Add);
         }
 
         Descriptor.Output.WriteLine(WorkflowCommands.EndGroup);
@@ -118,10 +119,10 @@ internal sealed class ActionSession : IDisposable
             Release = result.Release,
             Started = started,
             Duration = result.Duration,
-            ExitStatus = status,
+            ExitStatus = CommandStatus(result),
             KernelLogFile = log,
             Errors = result.Error.Length > 0 ? [new ReportError(result.Error, result.Detail)] : [],
-            Complaints = [.. result.Complaints.Select(c => Complaint(c.Kind, c.Title, c.Text))],
+            Complaints = [.. result.Complaints.Select(Place)],
         });
         _runs.Add(run);
         KernelResult judged = Judge(result, run, log);
@@ -133,59 +134,84 @@ internal sealed class ActionSession : IDisposable
         return judged;
     }
 
-    private ReportComplaint Complaint(string kind, string title, string text)
+    private ReportComplaint Place(ReportComplaint complaint)
     {
-        (SourceMention? mention, string? file) = FirstPlace(title);
-        return new ReportComplaint
+        (SourceMention? mention, string? file) = complaint is { SourceFile: { } named, SourceLine: { } line }
+            ? (new SourceMention(AnnotationLevel.Error, named, line, ""), _sources.Find(named))
+            : FirstPlace(complaint.Title);
+        return complaint with
         {
-            Kind = kind,
-            Title = title,
-            Text = text,
             SourceFile = file ?? mention?.File,
             SourceLine = mention?.Line,
-            AllowedBecause = _inputs.FailOnComplaints ? null : "the input \"complaints\" says warn",
+            AllowedBecause = complaint.AllowedBecause ?? (_inputs.FailOnComplaints ? null : "the input \"complaints\" says warn"),
         };
     }
 
-    // What the commands wrote about their tests. One that cannot be read is an error: it may be the one with the failure.
-    private ReportRun ReadTests(string kernel, string[] files, ReportRun run)
+    // What the commands wrote about their tests. One that cannot be read is an error: it may be the one with the failure. So is one without tests.
+    private ReportRun ReadTests(string kernel, string[] reports, ReportRun run)
     {
-        foreach (string file in files.Where(File.Exists))
+        foreach ((string path, string asked) in reports.Zip(_inputs.Reports))
         {
-            _reportFiles.Add(file);
-            try
+            string[] files = Directory.Exists(path) ? ReportsIn(path) : File.Exists(path) ? [path] : [];
+            int before = run.Tests.Length;
+            foreach (string file in files)
             {
-                foreach (ReportRun part in ReportFile.Read(file).Runs)
+                _reportFiles.Add(file);
+                try
                 {
-                    run = run with
+                    foreach (ReportRun part in ReportFile.Read(file).Runs)
                     {
-                        Tests = [.. run.Tests, .. part.Tests],
-                        Errors = [.. run.Errors, .. part.Errors],
-                    };
+                        run = run with
+                        {
+                            Tests = [.. run.Tests, .. part.Tests],
+                            Errors = [.. run.Errors, .. part.Errors],
+                        };
+                    }
+                }
+                catch (Exception e) when (e is ReportException or IOException)
+                {
+                    Descriptor.Output.WriteLine(WorkflowCommands.Line($"uml: {kernel}: {e.Message}"));
+                    run = run with { Errors = run.Errors.Add(new ReportError(e.Message)) };
                 }
             }
-            catch (Exception e) when (e is ReportException or IOException)
-            {
-                Message.Error($"{kernel}: {e.Message}");
-                run = run with { Errors = run.Errors.Add(new ReportError(e.Message)) };
-            }
+
+            // One that is missing has been complained of.
+            if ((files.Length > 0 || Directory.Exists(path)) && !run.Tests.Skip(before).Any(t => t.Outcome != ReportOutcome.NotRun))
+                run = run with { Errors = run.Errors.Add(new ReportError(files.Length > 0 ? $"no test was run, says the report \"{asked}\"" : $"the directory \"{asked}\" has no reports: they end in .trx, .xml, .json, .ktap or .tap")) };
         }
 
         return run;
     }
 
+    private static string[] ReportsIn(string directory) =>
+    [
+        .. Directory.EnumerateFiles(directory, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint })
+            .Where(f => Path.GetExtension(f) is ".trx" or ".xml" or ".json" or ".ktap" or ".tap")
+            .Order(StringComparer.Ordinal),
+    ];
+
+    // A complaint is the kernel's, and no status of the command.
+    private static int CommandStatus(ActionResult result) => result.Outcome == "complained" ? 0 : result.ExitStatus;
+
     private static KernelResult Judge(ActionResult result, ReportRun run, string log)
     {
         bool complained = run.Complaints.Any(c => c.AllowedBecause is null);
-        string status = result switch
+        int command = CommandStatus(result);
+        string status = command switch
         {
-            { ExitStatus: 0 } when run.Tests.Any(t => t.Outcome.IsFailure()) || !run.Errors.IsEmpty => "failed",
-            { ExitStatus: 0 } when complained => "kernel-complained",
-            { ExitStatus: 0 } => "passed",
-            { Outcome: "exited" or "signaled" or "not-found" or "not-executable" } => "failed",
+            0 when run.Tests.Any(t => t.Outcome.IsFailure()) || !run.Errors.IsEmpty => "failed",
+            0 when complained => "kernel-complained",
+            0 => "passed",
+            _ when result.Outcome is "exited" or "signaled" or "not-found" or "not-executable" => "failed",
             _ => result.Outcome,
         };
-        return new KernelResult(status, status == "passed" ? 0 : result.ExitStatus != 0 ? result.ExitStatus : 1, result.ExitStatus, result.Release, log);
+        int exit = status switch
+        {
+            "passed" => 0,
+            "kernel-complained" => ExitStatus.Complained,
+            _ => command != 0 ? command : 1,
+        };
+        return new KernelResult(status, exit, command, result.Release, log);
     }
 
     private static void Say(string kernel, KernelResult judged, ActionResult result, ReportRun run)
@@ -193,7 +219,7 @@ internal sealed class ActionSession : IDisposable
         string tests = run.Tests.IsEmpty ? "" : $", {string.Join(", ", ReportOutcomes.WorstFirst.Select(o => (Outcome: o, Count: run.Count(o))).Where(c => c.Count > 0).Select(c => $"{c.Count} {c.Outcome.Words()}"))}";
         string complaints = run.Complaints.IsEmpty ? "" : $", kernel complaints: {run.Complaints.Length}";
         string release = judged.Release.Length > 0 ? $" ({judged.Release})" : "";
-        Descriptor.Output.WriteLine($"{kernel}{release}: {judged.Status}, exit status {judged.CommandStatus}{tests}{complaints}, {Duration.Format(result.Duration)}");
+        Descriptor.Output.WriteLine(WorkflowCommands.Line($"{kernel}{release}: {judged.Status}, exit status {judged.CommandStatus}{tests}{complaints}, {Duration.Format(result.Duration)}"));
     }
 
     private static void ShowLog(string kernel, string file)
@@ -220,7 +246,7 @@ internal sealed class ActionSession : IDisposable
         Descriptor.Output.WriteLine(WorkflowCommands.EndGroup);
     }
 
-    private void Annotate(string kernel, KernelResult judged, ActionResult result, ReportRun run, List<SourceMention> mentions)
+    private void Annotate(string kernel, KernelResult judged, ActionResult result, ReportRun run, OutputMentions mentions)
     {
         foreach (ReportTest test in run.Tests.Where(t => t.Outcome.IsFailure()))
         {
@@ -237,16 +263,17 @@ internal sealed class ActionSession : IDisposable
         }
 
         AnnotationLevel level = _inputs.FailOnComplaints ? AnnotationLevel.Error : AnnotationLevel.Warning;
-        foreach (ReportComplaint complaint in run.Complaints)
+        HashSet<string> allowed = [.. result.Complaints.Where(c => c.AllowedBecause is not null).Select(c => c.Title)];
+        foreach (ReportComplaint complaint in run.Complaints.Where(c => c.AllowedBecause is null || !_inputs.FailOnComplaints && !allowed.Contains(c.Title)))
         {
             string? file = complaint.SourceFile is { } named ? _sources.Find(named) : null;
             _annotations.Add(new Annotation(level, "Kernel: " + complaint.Title, complaint.Text.Length > 0 ? complaint.Text : complaint.Title, file, file is null ? null : complaint.SourceLine), kernel);
         }
 
-        // What a command says of a source on its way to success is nobody's failure.
-        foreach (SourceMention mention in judged.ExitStatus == 0 ? [] : mentions)
+        // What a command says of a source on its way to success is nobody's failure; and what a report says is said.
+        foreach ((SourceMention mention, string file) in judged.ExitStatus == 0 ? [] : mentions.Found)
         {
-            if (_sources.Find(mention.File) is { } file)
+            if (!_annotations.HasPlace(kernel, file, mention.Line))
                 _annotations.Add(new Annotation(mention.Level, "Linux", mention.Message, file, mention.Line), kernel);
         }
 
@@ -263,7 +290,7 @@ internal sealed class ActionSession : IDisposable
     private (SourceMention? Mention, string? File) FirstPlace(string text)
     {
         SourceMention? first = null;
-        foreach (SourceMention mention in SourceMentions.InFailure(text))
+        foreach (SourceMention mention in SourceMentions.InFailure(text).Take(MostPlaces))
         {
             first ??= mention;
             if (_sources.Find(mention.File) is { } file)
@@ -290,6 +317,20 @@ internal sealed class ActionSession : IDisposable
             ReportFile.Write(report, ReportFormat.Markdown, markdown, new ReportWriteOptions { Title = "uml", MarkdownLimit = room });
             WorkflowFiles.AddSummary(System.Text.Encoding.UTF8.GetString(markdown.GetBuffer(), 0, (int)markdown.Length));
         }
+    }
+
+    // Where the kernel's source is a part of the repository, what the kernel says of itself is relative to that part.
+    private SourceTree SourcesOf(string? kernel) =>
+        new(_inputs.Workspace, kernel is not null && KernelReference.Parse(kernel) is { Source: KernelSource.SourceTree, BuildSource: { } source } ? [_inputs.WorkingDirectory, source] : [_inputs.WorkingDirectory]);
+
+    // A name that is none of those in use, and is in use now.
+    private static string Distinct(string name, List<string> used)
+    {
+        string distinct = name;
+        for (int i = 2; used.Contains(distinct, StringComparer.Ordinal); i++)
+            distinct = $"{i.ToString(CultureInfo.InvariantCulture)}-{name}";
+        used.Add(distinct);
+        return distinct;
     }
 
     private string InGuest(string path) => Path.GetFullPath(path, _inputs.WorkingDirectory);

@@ -31,7 +31,7 @@ internal static class ActionStart
         }
 
         SessionRecord record = SessionDirectory.Of(inputs.Name).ReadRecord()!;
-        Descriptor.Output.WriteLine($"{record.Kernel} ({record.Release}) is kept as \"{inputs.Name}\": use \"shell: uml-sh {{0}}\"");
+        Descriptor.Output.WriteLine(WorkflowCommands.Line($"{record.Kernel} ({record.Release}) is kept as \"{inputs.Name}\": use \"shell: uml-sh {{0}}\""));
         WorkflowFiles.SetOutput("kernel-release", record.Release);
         WorkflowFiles.SetOutput("kernel-logs", record.KernelLogFile);
         WorkflowFiles.SetVariable(GuestScriptCommand.GuestVariable, inputs.Name);

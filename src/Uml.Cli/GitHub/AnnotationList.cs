@@ -28,6 +28,9 @@ internal sealed class AnnotationList
     /// <summary>Whether an error points at a line of the repository on this kernel.</summary>
     public bool HasPlace(string kernel) => _all.Exists(a => a.Annotation is { Level: AnnotationLevel.Error, File: not null } && a.Kernels.Contains(kernel, StringComparer.Ordinal));
 
+    /// <summary>Whether something of this kernel is said at a line already.</summary>
+    public bool HasPlace(string kernel, string file, int line) => _all.Exists(a => a.Annotation.File == file && a.Annotation.Line == line && a.Kernels.Contains(kernel, StringComparer.Ordinal));
+
     /// <summary>What to print: those with a place first; where there are too many, the last says how many are missing.</summary>
     public IEnumerable<Annotation> Limited()
     {
@@ -44,7 +47,7 @@ internal sealed class AnnotationList
 
     private static Annotation WithKernels(Annotation annotation, List<string> kernels)
     {
-        string message = annotation.Message.Length > LongestMessage ? annotation.Message[..LongestMessage] + " ..." : annotation.Message;
+        string message = annotation.Message.Length > LongestMessage ? WorkflowCommands.Head(annotation.Message, LongestMessage) + " ..." : annotation.Message;
         return annotation with { Message = $"{message}\n({string.Join(", ", kernels)})" };
     }
 }

@@ -46,6 +46,21 @@ internal static class GitHubCommand
         Descriptor.Output.WriteLine(WorkflowCommands.EndGroup);
         if (status != 0)
             Descriptor.Output.WriteLine(WorkflowCommands.Annotate(new Annotation(AnnotationLevel.Error, "Kernels cannot be had", last)));
+        if (status == 0)
+            await ExamineAsync(tool, inputs);
         return status;
+    }
+
+    // Whatever a guest lacks here is better said before one fails for want of it.
+    private static async Task ExamineAsync(ActionTool tool, ActionInputs inputs)
+    {
+        Environment.SetEnvironmentVariable("UML_KERNEL", inputs.Kernels[0]);
+        Descriptor.Output.WriteLine(WorkflowCommands.Group("uml doctor"));
+        int status;
+        using (new OutputFence(Descriptor.Output))
+            status = await tool.RunAsync(["doctor", "--offline"]);
+        Descriptor.Output.WriteLine(WorkflowCommands.EndGroup);
+        if (status != 0 && tool.Signal == 0)
+            Descriptor.Output.WriteLine(WorkflowCommands.Annotate(new Annotation(AnnotationLevel.Warning, "uml doctor", "this machine lacks something that guests need; see the log")));
     }
 }

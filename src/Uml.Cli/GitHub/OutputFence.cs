@@ -18,5 +18,6 @@ internal sealed class OutputFence : IDisposable
     }
 
     /// <summary>Lets the runner listen again, from a line of its own on.</summary>
-    public void Dispose() => _output.WriteLine((_output.IsAtLineStart ? "" : "\n") + WorkflowCommands.Resume(_token));
+    /// <remarks>Standard error may go to the same place.</remarks>
+    public void Dispose() => _output.WriteLine((_output.IsAtLineStart && Descriptor.Error.IsAtLineStart ? "" : "\n") + WorkflowCommands.Resume(_token));
 }

@@ -9,6 +9,9 @@ namespace Uml.CI.Cli;
 /// </summary>
 internal static class WorkflowCommands
 {
+    // GitHub refuses what is longer; the message may have 64 KiB, and nobody reads as much.
+    private const int LongestTitle = 255;
+
     /// <summary>Opens a group, which is shown folded.</summary>
     public static string Group(string title) => $"::group::{Data(title)}";
 
@@ -25,8 +28,25 @@ internal static class WorkflowCommands
                 text.Append(CultureInfo.InvariantCulture, $"line={line},");
         }
 
-        return text.Append("title=").Append(Property(annotation.Title)).Append("::").Append(Data(annotation.Message)).ToString();
+        return text.Append("title=").Append(Property(Head(Visible(annotation.Title).ReplaceLineEndings(" "), LongestTitle))).Append("::").Append(Data(Visible(annotation.Message))).ToString();
     }
+
+    /// <summary>
+    /// Text that may hold words of a guest, as one line that is no command: the runner takes the older form, "##[name]",
+    /// for one wherever it stands in a line.
+    /// </summary>
+    public static string Line(string text)
+    {
+        string line = Visible(text).ReplaceLineEndings(" ").Replace("##[", "## [", StringComparison.Ordinal);
+        return line.TrimStart().StartsWith("::", StringComparison.Ordinal) ? ". " + line : line;
+    }
+
+    /// <summary>The beginning of a text, with no character cut in two.</summary>
+    public static string Head(string text, int length) =>
+        text.Length <= length ? text : text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
+
+    // Without colours, and what a terminal would obey shown instead.
+    private static string Visible(string text) => TestStyle.Safe(SourceMentions.Plain(text).Replace("\r\n", "\n", StringComparison.Ordinal));
 
     /// <summary>From here on the runner takes no line for a command, until one is <see cref="Resume"/> with the same word.</summary>
     public static string Stop(string token) => $"::stop-commands::{token}";

@@ -21,8 +21,8 @@ internal static class ImageBuildCommand
               uml image build --include nginx-light,curl --name web debian:trixie
               uml run --root image:web -- nginx -V
 
-            It needs the package mmdebstrap; packages come from where the host's own apt gets them. Made twice of one
-            state of a suite, an image has the same bytes.
+            It needs the package mmdebstrap; packages come from where the host's own apt gets them.
+            Made twice of one state of a suite, an image has the same bytes.
             """);
         return command;
     }

@@ -49,6 +49,14 @@ internal static class ImageCommand
         return argument;
     }
 
+    /// <summary>One image of the store as a command's argument.</summary>
+    public static Argument<string> One()
+    {
+        var argument = new Argument<string>("IMAGE") { Description = "An image of the store, or the beginning of its SHA-256" };
+        argument.CompletionSources.Add(_ => Suggestions());
+        return argument;
+    }
+
     /// <summary>Runs something that a signal ends, with its progress on standard error.</summary>
     public static async Task<int> RunAsync(Func<IProgress<KernelProgress>, CancellationToken, Task<string>> action, CancellationToken cancellationToken)
     {

@@ -7,13 +7,13 @@ internal static class ImageExportCommand
 {
     public static Command Create()
     {
-        Argument<string[]> name = ImageCommand.Stored("An image of the store, or the beginning of its SHA-256", ArgumentArity.ExactlyOne);
+        Argument<string> name = ImageCommand.One();
         var file = new Argument<string>("FILE") { Description = "The squashfs file to write" };
         var command = new Command("export", "Copy an image out of the store") { name, file };
         command.SetAction((result, cancellation) => ImageCommand.RunAsync(
             async (_, token) =>
             {
-                StoredImage image = new ImageStore().FindStored(result.GetValue(name)![0]);
+                StoredImage image = new ImageStore().FindStored(result.GetValue(name)!);
                 string path = result.GetValue(file)!;
                 await ImageStore.ExportAsync(image, path, token);
                 return $"{path}: {Size.Format(image.Record.Size)}, SHA-256 {image.Record.Sha256}";

@@ -7,9 +7,9 @@ internal static class ImageShowCommand
 {
     public static Command Create()
     {
-        Argument<string[]> name = ImageCommand.Stored("An image of the store, or the beginning of its SHA-256", ArgumentArity.ExactlyOne);
+        Argument<string> name = ImageCommand.One();
         var command = new Command("show", "Show where an image comes from and what went into it") { name };
-        command.SetAction((result, _) => Task.FromResult(Show(result.GetValue(name)![0])));
+        command.SetAction((result, _) => Task.FromResult(Show(result.GetValue(name)!)));
         HelpText.Describe(command, "uml image show IMAGE");
         return command;
     }

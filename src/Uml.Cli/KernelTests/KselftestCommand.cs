@@ -10,8 +10,9 @@ internal sealed class KselftestCommand
     private const string ExitStatuses = """
         Exit status:
           0      every test passed, was skipped or failed as expected, and at least one passed
-          1      a test failed, crashed or took too long; the kernel complained; no test ran
-          125    tests or kernel could not be provided; bad usage; a file could not be written
+          1      a test failed, crashed or took too long; a target could not be built; the kernel
+                 complained; no test ran
+          125    no target could be built; no kernel; bad usage; a file could not be written
           128+n  signal n ended the run
         """;
 
@@ -19,7 +20,7 @@ internal sealed class KselftestCommand
     private readonly Option<string?> _source = new("--source", "-s") { HelpName = "SOURCE", Description = "Kernel tree, tarball, or debian-source:VERSION to build the tests from. Default: the tree the current directory is in" };
     private readonly Option<string?> _installed = new("--installed") { HelpName = "DIR", Description = "Run tests that are installed there (INSTALL_PATH) instead of building; TARGETs are collections to pick" };
     private readonly Option<string?> _kernel = new("--kernel", "-k") { HelpName = "REFERENCE", Description = "Kernel to run them on. Default: $UML_KERNEL, else debian:sid" };
-    private readonly Option<string[]> _tests = new("--test", "-t") { HelpName = "COLLECTION:TEST", Description = "Run only this test. Repeatable" };
+    private readonly Option<string[]> _tests = new("--test", "-t") { HelpName = "COLLECTION:TEST", Description = "Run only this test; without a TARGET, builds what it belongs to. Repeatable" };
     private readonly Option<string[]> _skip = new("--skip", "-S") { HelpName = "COLLECTION:TEST", Description = "Leave this test out. Repeatable" };
     private readonly Option<bool> _list = new("--list", "-l") { Description = "Name the tests and run none" };
     private readonly Option<bool> _netns = new("--netns", "-n") { Description = "A network of its own for each test" };
@@ -67,23 +68,34 @@ internal sealed class KselftestCommand
     {
         string[] targets = result.GetValue(_targets) ?? [];
         string? installed = result.GetValue(_installed);
+
+        // A test's name says what it belongs to.
+        if (installed is null && targets.Length == 0)
+            targets = [.. (result.GetValue(_tests) ?? []).Select(t => t.Split(':', 2)[0]).Where(t => t.Length > 0).Distinct(StringComparer.Ordinal)];
         if (installed is null && targets.Length == 0)
             throw new ArgumentException("no target was named: uml kselftest [options] TARGET...; see \"uml kselftest --help\"");
         ImmutableArray<ReportRequest> reports = _reports.Read(result);
         ComplaintGate? gate = _complaints.Read(result);
+        KselftestInstallation? built = null;
         if (installed is null)
         {
             KernelReference source = KunitSource.Find(result.GetValue(_source), [], allTests: true, []).Reference;
             using var progress = new ProgressLine(TimeSpan.Zero);
-            installed = await KselftestBuild.InstallAsync(source, [.. targets], progress: progress, cancellationToken: stop);
+            built = await KselftestBuild.InstallAsync(source, [.. targets], progress: progress, cancellationToken: stop);
+            installed = built.Directory;
         }
 
+        using KselftestInstallation? place = built;
+        ImmutableArray<string> unbuilt = [.. built?.Failures.Select(f => f.ToString()) ?? []];
+        targets = [.. targets.Where(t => built?.Failures.Any(f => f.Target == t) is not true)];
         ImmutableArray<KselftestEntry> tests = Pick(KselftestEntry.ReadAll(installed), targets, result.GetValue(_tests) ?? [], result.GetValue(_skip) ?? []);
         if (result.GetValue(_list))
         {
             foreach (KselftestEntry test in tests)
                 Descriptor.Output.WriteLine(test.ToString());
-            return 0;
+            foreach (string problem in unbuilt)
+                Message.Error(TestStyle.Safe(problem));
+            return unbuilt.IsEmpty ? 0 : KernelTestSession.Failed;
         }
 
         ReportRequest.Prepare(reports);
@@ -103,6 +115,8 @@ internal sealed class KselftestCommand
             run = await KselftestRun.RunAsync(
                 new KselftestOptions { Guest = guest, Directory = installed, Tests = tests, Timeout = result.GetValue(_timeout), NetworkNamespaces = result.GetValue(_netns), Gate = gate }, tree, stop);
         }
+
+        run = run with { Problems = [.. unbuilt, .. run.Problems] };
 
         if (result.GetValue(_kernelLog) is { } file)
             OutputFile.Write(file, "--kernel-log", string.Concat(run.KernelLog.Select(l => l + "\n")));
@@ -133,13 +147,13 @@ internal sealed class KselftestCommand
         foreach (string name in tests.Concat(skipped))
         {
             if (!all.Any(t => t.ToString() == name))
-                throw new ArgumentException($"there is no test \"{name}\": --list names those there are");
+                throw new ArgumentException($"there is no test \"{name}\"{NearestNames.Hint(name, all.Select(t => t.ToString()))}; --list names those there are");
         }
 
         foreach (string collection in collections)
         {
             if (!all.Any(t => t.Collection == collection))
-                throw new ArgumentException($"no tests of \"{collection}\" are installed");
+                throw new ArgumentException($"no tests of \"{collection}\" are installed{NearestNames.Hint(collection, all.Select(t => t.Collection))}");
         }
 
         return [.. all.Where(t => (collections.Length == 0 || collections.Contains(t.Collection)) && (tests.Length == 0 || tests.Contains(t.ToString())) && !skipped.Contains(t.ToString()))];

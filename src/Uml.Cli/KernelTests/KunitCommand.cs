@@ -138,7 +138,7 @@ internal sealed class KunitCommand
     {
         Command command = Make("exec", "Run the tests of a kernel that is built", [.. Configuring, _buildDirectory, _kernel, _jobs, .. Executing, _list, _listAttributes, _listSuites, .. Parsing, _kernelLog, .. _complaints.Options, .. _reports.Options]);
         command.Arguments.Add(_glob);
-        command.SetAction((result, cancellation) => KunitSession.ExecuteAsync(Reference(result), Request(result), cancellation));
+        command.SetAction((result, cancellation) => KunitSession.ExecuteAsync(Reference(result), Request(result) with { KernelName = SourceName(result) }, cancellation));
         HelpText.Describe(command, "uml kunit exec [options] [GLOB]", ExitStatuses, """
             The kernel is the one that "uml kunit build" with the same options made, unless it is named.
 
@@ -213,8 +213,11 @@ internal sealed class KunitCommand
         KunitSource source = Source(result);
         return source.FindBuilt(new KernelStore()) is { } built
             ? KernelReference.File(built)
-            : throw new ArgumentException($"no kernel was built of {source.Reference.BuildSource} with these options yet: do so with uml kunit build, or name one with --kernel or --build_dir");
+            : throw new ArgumentException($"no kernel was built of {source.Name} with these options yet: do so with uml kunit build, or name one with --kernel or --build_dir");
     }
+
+    // Null for a kernel that was named.
+    private string? SourceName(ParseResult result) => result.GetValue(_kernel) is null && result.GetValue(_buildDirectory) is null ? Source(result).Name : null;
 
     private KunitRequest Request(ParseResult result)
     {

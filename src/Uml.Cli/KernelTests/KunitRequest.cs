@@ -8,6 +8,9 @@ internal sealed record KunitRequest
     /// <summary>The tests; the kernel is filled in when it is known.</summary>
     public required KunitOptions Options { get; init; }
 
+    /// <summary>What reports call the kernel; null for its reference. A kernel that is built anew each time keeps its name with this.</summary>
+    public string? KernelName { get; init; }
+
     /// <summary>How to show results.</summary>
     public required KunitView View { get; init; }
 

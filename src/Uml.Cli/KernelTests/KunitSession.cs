@@ -38,7 +38,7 @@ internal static class KunitSession
         CheckOutputs(request);
         BuiltKernel built = await MakeAsync(source, stop);
         Message.Note($"Linux {built.Kernel.Release}: {Describe(built)}");
-        return await ExecuteAsync(request with { Options = request.Options with { Guest = request.Options.Guest with { Kernel = KernelReference.File(Path.Combine(built.Directory, "linux")) } } }, stop);
+        return await ExecuteAsync(request with { KernelName = source.Name, Options = request.Options with { Guest = request.Options.Guest with { Kernel = KernelReference.File(Path.Combine(built.Directory, "linux")) } } }, stop);
     }, cancellationToken);
 
     /// <summary>Runs a kernel that is there.</summary>
@@ -94,14 +94,15 @@ internal static class KunitSession
         bool quiet = request.View.SummaryOnly || request.View.Raw != KunitRawOutput.None || request.View.JsonFile == KunitView.StandardOutput;
         KunitResult result;
         using (TestTree? tree = quiet ? null : new TestTree(request.View.FailedOnly))
-            result = await KunitRun.RunAsync(options, new Observer(tree, log), cancellationToken);
-        ComplaintVerdict? verdict = request.Gate is { } gate ? await JudgeAsync(gate, result, cancellationToken) : null;
+            result = await KunitRun.RunAsync(options with { Stopping = cancellationToken }, new Observer(tree, log), CancellationToken.None);
+        ComplaintVerdict? verdict = request.Gate is { } gate ? await JudgeAsync(gate, result, CancellationToken.None) : null;
         string[] problems = [.. result.Problems, .. verdict?.Problems ?? []];
         foreach (string note in verdict?.Notes ?? [])
             Message.Note(TestStyle.Safe(note));
         Conclude(problems, result.Root, $" in {Duration.Format(TimeSpan.FromMilliseconds(Math.Round(result.Duration.TotalMilliseconds / 10) * 10))} on Linux {result.Kernel.Release}", request.View);
         WriteJson(request.View, result.Root, Path.GetDirectoryName(result.Kernel.ExecutablePath) ?? "");
         bool written = ReportRequest.WriteAll(request.Reports, ReportOf(request, result, verdict, begun));
+        cancellationToken.ThrowIfCancellationRequested();
         return !result.IsSuccess || verdict is { IsClean: false } ? KernelTestSession.Failed : written ? 0 : ExitStatus.NotProvided;
     }
 
@@ -111,12 +112,10 @@ internal static class KunitSession
         var all = new ComplaintVerdict([], [], [], []);
         foreach (KunitBoot boot in result.Boots)
         {
-            ComplaintVerdict one = await gate.JudgeAsync(boot.LogText, result.Kernel, cancellationToken);
-
             // A test that took its kernel down has been told of; what the kernel said of that belongs to it.
-            bool told = boot.End == KunitBootEnd.Panicked && boot.Culprit is not null;
+            ComplaintVerdict one = await gate.JudgeAsync(boot.LogText, result.Kernel, boot.TestOf, boot.IsOfCulprit, cancellationToken);
             all = new ComplaintVerdict(
-                [.. all.Complaints, .. one.Complaints], [.. all.Allowed, .. one.Allowed], [.. all.Problems, .. told ? [] : one.Problems], [.. all.Notes.Union(one.Notes)]);
+                [.. all.Complaints, .. one.Complaints.Where(c => !boot.IsOfCulprit(c))], [.. all.Allowed, .. one.Allowed], [.. all.Problems, .. one.Problems], [.. all.Notes.Union(one.Notes)]);
         }
 
         return all;
@@ -125,17 +124,21 @@ internal static class KunitSession
     private static Report ReportOf(KunitRequest request, KunitResult result, ComplaintVerdict? verdict, DateTimeOffset begun) => Report.Of([new ReportRun
     {
         Name = "kunit",
-        Kernel = result.Kernel.Reference,
+        Kernel = request.KernelName ?? result.Kernel.Reference,
         Release = result.Kernel.Release,
         Started = begun,
         Duration = result.Duration,
         Tests = KtapReport.TestsOf(result.Root),
-        Errors = [.. result.Problems.Select(ReportError.Of)],
+        Errors = [.. result.Problems.Where(p => !IsOfATest(result, p)).Select(ReportError.Of)],
         Complaints = verdict?.ForReport() ?? [],
         KernelLog = string.Concat(result.Boots.SelectMany(b => b.LogText).Select(l => l + "\n")),
         KernelLogFile = request.KernelLogFile is { } log ? Path.GetFullPath(log) : null,
     }]) with
     { ToolVersion = VersionText.Version };
+
+    // The test that ended a kernel tells of it already.
+    private static bool IsOfATest(KunitResult result, string problem) =>
+        result.Boots.Any(b => b.Culprit is { } culprit && problem.StartsWith($"{culprit}: {b.Problem}", StringComparison.Ordinal));
 
     private static async Task<int> ListAsync(KunitOptions options, KunitListing lists, CancellationToken cancellationToken)
     {
@@ -186,7 +189,7 @@ internal static class KunitSession
         string verdict = good ? "passed" : "FAILED";
         if (TestStyle.IsColoured)
             verdict = $"\e[{(good ? 32 : 31)}m{verdict}\e[m";
-        Descriptor.Output.WriteLine($"{verdict}: {root.Counts.Total} tests: {TestStyle.Describe(root.Counts)}{where}");
+        Descriptor.Output.WriteLine($"{verdict}: {root.Counts.Total} {(root.Counts.Total == 1 ? "test" : "tests")}: {TestStyle.Describe(root.Counts)}{where}");
     }
 
     private static void WriteJson(KunitView view, KtapTest root, string buildDirectory)

@@ -12,6 +12,9 @@ internal sealed record KunitSource
     /// <summary>The source, for the kernel store.</summary>
     public required KernelReference Reference { get; init; }
 
+    /// <summary>What people call it.</summary>
+    public string Name => Reference.Source == KernelSource.DebianSource ? "debian-source:" + Reference.BuildSource : Reference.BuildSource!;
+
     /// <summary>How to configure and build it.</summary>
     public required KernelBuildOptions Build { get; init; }
 

@@ -13,6 +13,7 @@ internal sealed class TestTree : IKtapObserver, IDisposable
     private readonly Lock _lock = new();
     private readonly bool _failedOnly;
     private readonly bool _isLive;
+    private readonly bool _isComplete;
     private readonly Timer? _timer;
     private readonly long _begun = Stopwatch.GetTimestamp();
     private readonly HashSet<string> _headed = new(StringComparer.Ordinal);
@@ -27,6 +28,7 @@ internal sealed class TestTree : IKtapObserver, IDisposable
     public TestTree(bool failedOnly, bool isLive = true)
     {
         _failedOnly = failedOnly;
+        _isComplete = !isLive;
         _isLive = isLive && Descriptor.Output.IsTerminal && Environment.GetEnvironmentVariable("TERM") is not (null or "dumb");
         if (_isLive)
             _timer = new Timer(_ => Draw(), null, Interval, Interval);
@@ -43,7 +45,7 @@ internal sealed class TestTree : IKtapObserver, IDisposable
             _suites.Add(_current);
             if (_failedOnly || !_headed.Add(_current))
                 return;
-            Print($"{Indent(path.Length)}{TestStyle.Safe(name)}{(plan is { } count && path.Length == 0 ? $" ({count} {(count == 1 ? "test" : "tests")})" : "")}\n");
+            Print($"{Indent(path.Length)}{TestStyle.Safe(name)}{(plan is { } count && path.Length == 0 && _isComplete ? $" ({count} {(count == 1 ? "test" : "tests")})" : "")}\n");
         }
     }
 
@@ -52,7 +54,12 @@ internal sealed class TestTree : IKtapObserver, IDisposable
     {
         lock (_lock)
         {
+            // Another kernel may yet run it.
+            if (test.Outcome == KtapOutcome.NotRun && !_isComplete)
+                return;
             bool isLeaf = test.Subtests.IsEmpty;
+            if (!isLeaf && _current == Key(path, test.Name))
+                _current = string.Join('\n', path);
             if (isLeaf)
             {
                 _ended++;

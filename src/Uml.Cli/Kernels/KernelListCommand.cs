@@ -26,7 +26,7 @@ internal static class KernelListCommand
         IReadOnlyList<StoredKernel> kernels = store.List();
         if (asJson)
         {
-            Json.Print(json => Write(json, kernels));
+            Json.PrintArray(kernels, Write);
             return 0;
         }
 
@@ -36,12 +36,16 @@ internal static class KernelListCommand
             return 0;
         }
 
-        Table.Write([
-            ["REFERENCE", "RELEASE", "PACKAGE", "PROFILE", "SIZE", "FETCHED", "USED", "SHA-256"],
-            .. kernels.Select(k => (string[])[
-                k.References.Count > 0 ? string.Join(' ', k.References) : "-", k.Release, k.PackageVersion ?? "-",
-                k.Profiles.Count > 0 ? string.Join(',', k.Profiles) : "-", Size.Format(k.Size), Day(k.Fetched), Day(k.LastUsed), k.Sha256[..12]]),
-        ]);
+        Table.Write(
+            kernels,
+            ("REFERENCE", k => k.References.Count > 0 ? string.Join(' ', k.References) : "-"),
+            ("RELEASE", k => k.Release),
+            ("PACKAGE", k => k.PackageVersion ?? "-"),
+            ("PROFILE", k => Profiles(k.Profiles)),
+            ("SIZE", k => Size.Format(k.Size)),
+            ("FETCHED", k => Day(k.Fetched)),
+            ("USED", k => Day(k.LastUsed)),
+            ("SHA-256", k => k.Sha256[..12]));
         return 0;
     }
 
@@ -51,74 +55,53 @@ internal static class KernelListCommand
         using (var progress = new ProgressLine(TimeSpan.FromSeconds(1)))
             listing = await KernelFeeds.ListAsync(progress: progress, cancellationToken: cancellationToken);
         if (asJson)
-            Json.Print(json => Write(json, listing.Kernels));
+            Json.PrintArray(listing.Kernels, Write);
         else if (listing.Kernels.Count == 0)
             Message.Note($"no packages {KernelReference.DefaultPackageId} on the feeds of NuGet.Config; \"dotnet nuget list source\" shows them");
         else
-            Table.Write([
-                ["REFERENCE", "PACKAGE", "PROFILE", "SIZE", "PUBLISHED", "FEED"],
-                .. listing.Kernels.Select(k => (string[])[
-                    k.Reference.ToString(), $"{k.PackageId} {k.Version}", k.Profiles.Count > 0 ? string.Join(',', k.Profiles) : "-",
-                    k.Size is { } size ? Size.Format(size) : "-", k.Published is { } published ? Day(published) : "-", k.Feed]),
-            ]);
+            Table.Write(
+                listing.Kernels,
+                ("REFERENCE", k => k.Reference.ToString()),
+                ("PACKAGE", k => $"{k.PackageId} {k.Version}"),
+                ("PROFILE", k => Profiles(k.Profiles)),
+                ("SIZE", k => k.Size is { } size ? Size.Format(size) : "-"),
+                ("PUBLISHED", k => k.Published is { } published ? Day(published) : "-"),
+                ("FEED", k => k.Feed));
         foreach (string problem in listing.Problems)
             Message.Error(problem);
         return listing.Problems.Count == 0 ? 0 : ExitStatus.NotProvided;
     }
 
-    private static void Write(Utf8JsonWriter json, IReadOnlyList<FeedKernel> kernels)
+    private static void Write(Utf8JsonWriter json, FeedKernel kernel)
     {
-        json.WriteStartArray();
-        foreach (FeedKernel kernel in kernels)
-        {
-            json.WriteStartObject();
-            json.WriteString("reference", kernel.Reference.ToString());
-            json.WriteString("package", kernel.PackageId);
-            json.WriteString("version", kernel.Version);
-            json.WriteStartArray("profiles");
-            foreach (string profile in kernel.Profiles)
-                json.WriteStringValue(profile);
-            json.WriteEndArray();
-            if (kernel.Size is { } size)
-                json.WriteNumber("size", size);
-            if (kernel.Published is { } published)
-                json.WriteString("published", published);
-            json.WriteString("feed", kernel.Feed);
-            json.WriteString("location", kernel.Location);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
+        json.WriteString("reference", kernel.Reference.ToString());
+        json.WriteString("package", kernel.PackageId);
+        json.WriteString("version", kernel.Version);
+        Json.WriteStrings(json, "profiles", kernel.Profiles);
+        if (kernel.Size is { } size)
+            json.WriteNumber("size", size);
+        if (kernel.Published is { } published)
+            json.WriteString("published", published);
+        json.WriteString("feed", kernel.Feed);
+        json.WriteString("location", kernel.Location);
     }
+
+    private static void Write(Utf8JsonWriter json, StoredKernel kernel)
+    {
+        json.WriteString("release", kernel.Release);
+        json.WriteString("sha256", kernel.Sha256);
+        Json.WriteStrings(json, "references", kernel.References);
+        json.WriteString("origin", kernel.Origin);
+        Json.WriteStrings(json, "profiles", kernel.Profiles);
+        json.WriteString("package", kernel.PackageVersion);
+        json.WriteString("contentHash", kernel.ContentHash);
+        json.WriteString("directory", kernel.Directory);
+        json.WriteNumber("size", kernel.Size);
+        json.WriteString("fetched", kernel.Fetched);
+        json.WriteString("lastUsed", kernel.LastUsed);
+    }
+
+    private static string Profiles(IReadOnlyCollection<string> profiles) => profiles.Count > 0 ? string.Join(',', profiles) : "-";
 
     private static string Day(DateTimeOffset time) => time.ToLocalTime().ToString("yyyy-MM-dd");
-
-    private static void Write(Utf8JsonWriter json, IReadOnlyList<StoredKernel> kernels)
-    {
-        json.WriteStartArray();
-        foreach (StoredKernel kernel in kernels)
-        {
-            json.WriteStartObject();
-            json.WriteString("release", kernel.Release);
-            json.WriteString("sha256", kernel.Sha256);
-            json.WriteStartArray("references");
-            foreach (string reference in kernel.References)
-                json.WriteStringValue(reference);
-            json.WriteEndArray();
-            json.WriteString("origin", kernel.Origin);
-            json.WriteStartArray("profiles");
-            foreach (string profile in kernel.Profiles)
-                json.WriteStringValue(profile);
-            json.WriteEndArray();
-            json.WriteString("package", kernel.PackageVersion);
-            json.WriteString("contentHash", kernel.ContentHash);
-            json.WriteString("directory", kernel.Directory);
-            json.WriteNumber("size", kernel.Size);
-            json.WriteString("fetched", kernel.Fetched);
-            json.WriteString("lastUsed", kernel.LastUsed);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-    }
 }

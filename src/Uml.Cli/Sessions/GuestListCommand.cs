@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 
 namespace Uml.CI.Cli;
 
@@ -25,31 +26,7 @@ internal static class GuestListCommand
             [.. SessionDirectory.All().Select(d => (d, d.ReadRecord(), d.IsHeld ? null : d.ReadEnd()))];
         if (asJson)
         {
-            Json.Print(json =>
-            {
-                json.WriteStartArray();
-                foreach ((SessionDirectory guest, SessionRecord? record, SessionEnd? end) in all)
-                {
-                    json.WriteStartObject();
-                    json.WriteString("name", guest.Name);
-                    json.WriteString("state", State(record, end));
-                    if (end is not null)
-                        json.WriteString("error", end.Error);
-                    if (record is not null)
-                    {
-                        json.WriteString("kernel", record.Kernel);
-                        json.WriteString("release", record.Release);
-                        json.WriteString("root", record.Root);
-                        json.WriteNumber("processId", record.ProcessId);
-                        json.WriteString("started", record.Started);
-                        json.WriteString("kernelLog", record.KernelLogFile);
-                    }
-
-                    json.WriteEndObject();
-                }
-
-                json.WriteEndArray();
-            });
+            Json.PrintArray(all, Write);
             return;
         }
 
@@ -59,13 +36,30 @@ internal static class GuestListCommand
             return;
         }
 
-        Table.Write([
-            ["NAME", "KERNEL", "RELEASE", "ROOT", "STARTED", "STATE"],
-            .. all.Select(g => (string[])[
-                g.Guest.Name, g.Record?.Kernel ?? "-", g.Record?.Release ?? "-", g.Record?.Root ?? "-",
-                g.Record?.Started.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "-",
-                g.End is { } end ? $"{State(g.Record, end)}: {end.Error}" : State(g.Record, null)]),
-        ]);
+        Table.Write(
+            all,
+            ("NAME", g => g.Guest.Name),
+            ("KERNEL", g => g.Record?.Kernel ?? "-"),
+            ("RELEASE", g => g.Record?.Release ?? "-"),
+            ("ROOT", g => g.Record?.Root ?? "-"),
+            ("STARTED", g => g.Record?.Started.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "-"),
+            ("STATE", g => g.End is { } end ? $"{State(g.Record, end)}: {end.Error}" : State(g.Record, null)));
+    }
+
+    private static void Write(Utf8JsonWriter json, (SessionDirectory Guest, SessionRecord? Record, SessionEnd? End) kept)
+    {
+        json.WriteString("name", kept.Guest.Name);
+        json.WriteString("state", State(kept.Record, kept.End));
+        if (kept.End is { } end)
+            json.WriteString("error", end.Error);
+        if (kept.Record is not { } record)
+            return;
+        json.WriteString("kernel", record.Kernel);
+        json.WriteString("release", record.Release);
+        json.WriteString("root", record.Root);
+        json.WriteNumber("processId", record.ProcessId);
+        json.WriteString("started", record.Started);
+        json.WriteString("kernelLog", record.KernelLogFile);
     }
 
     private static string State(SessionRecord? record, SessionEnd? end) => end is not null ? "ended" : record is null ? "booting" : "running";

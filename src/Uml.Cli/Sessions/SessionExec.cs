@@ -6,7 +6,6 @@ namespace Uml.CI.Cli;
 /// <summary>Runs a command in a kept guest on this process's standard descriptors.</summary>
 internal sealed class SessionExec : IDisposable
 {
-    private static readonly TimeSpan Drain = TimeSpan.FromSeconds(1);
     private readonly ForwardedSignals _signals = new();
 
     /// <summary>What is asked for, whatever guest it is.</summary>
@@ -78,26 +77,8 @@ internal sealed class SessionExec : IDisposable
             TimeoutSeconds = options.Timeout?.TotalSeconds,
         };
         using SessionProcess process = await SessionProcess.StartAsync(options.Guest, request, _signals.Stopped);
-        _signals.ForwardTo(process);
-        using RawTerminal? terminal = options.Terminal && input ? RawTerminal.Enter() : null;
-        using IDisposable? follower = options.Terminal ? RawTerminal.FollowSize(process) : null;
-        var streams = new CommandStreams(process, _signals, terminal is not null);
-        Task output = streams.Start(input);
-        try
-        {
-            Outcome outcome = await process.WaitAsync(_signals.Stopped);
-            await output.WaitAsync(_signals.Stopped);
-            return outcome.Error is null ? streams.Judge(new GuestExit(outcome.ExitStatus, outcome.Signal)) : outcome;
-        }
-        catch
-        {
-            await Task.WhenAny(output, Task.Delay(Drain));
-            throw;
-        }
-        finally
-        {
-            _signals.ForwardTo(null);
-        }
+        (Outcome outcome, CommandStreams streams) = await CommandStreams.FollowAsync(process, _signals, input, options.Terminal, () => process.WaitAsync(_signals.Stopped));
+        return outcome.Error is null ? streams.Judge(new GuestExit(outcome.ExitStatus, outcome.Signal)) : outcome;
     }
 
     /// <summary>Says why there is no such guest.</summary>

@@ -185,7 +185,7 @@ internal sealed class SessionOwner : IDisposable
     }
 
     private static SessionEnd EndOf(Guest guest) =>
-        guest.KernelLog.Reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic) is { } panic
-            ? new SessionEnd("panic", $"its kernel panicked: {panic.Title}", string.Join('\n', panic.Lines))
+        guest.KernelLog.Panic is { } panic
+            ? new SessionEnd("panic", $"its kernel panicked: {panic.Reason}", string.Join('\n', panic.Lines))
             : new SessionEnd("lost", "its kernel ended", guest.KernelLog.Tail());
 }

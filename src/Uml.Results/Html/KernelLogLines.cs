@@ -24,16 +24,10 @@ internal sealed partial class KernelLogLines
     /// <summary>The tone of the next line, its prefix (time stamp and caller) and its text.</summary>
     public (KernelLogTone Tone, string Prefix, string Text) Next(string line)
     {
-        int? level = null;
-        if (Level().Match(line) is { Success: true } leveled)
-        {
-            level = int.Parse(leveled.Groups["level"].ValueSpan, System.Globalization.CultureInfo.InvariantCulture) & 7;
-            line = line[leveled.Length..];
-        }
-
-        string prefix = Prefix().Match(line).Value;
-        string text = line[prefix.Length..];
-        return (ToneOf(text, level), prefix, text);
+        int start = KernelLogPrefix.Measure(line, out _, out int level);
+        int stamp = level >= 0 && line[0] == '<' ? line.IndexOf('>') + 1 : 0;
+        string text = line[start..];
+        return (ToneOf(text, level < 0 ? null : level), line[stamp..start], text);
     }
 
     private KernelLogTone ToneOf(string text, int? level)
@@ -73,12 +67,6 @@ internal sealed partial class KernelLogLines
             _ => KernelLogTone.Plain,
         };
     }
-
-    [GeneratedRegex(@"^<(?<level>\d{1,3})>", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
-    private static partial Regex Level();
-
-    [GeneratedRegex(@"^(\[ *\d+\.\d+\](\[ *[TC]\d+\])? ?)?", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
-    private static partial Regex Prefix();
 
     [GeneratedRegex(@"\bBUG\b|\bOops\b|Kernel panic|general protection fault|\bKASAN\b|\bKFENCE\b|\bKCSAN\b|soft lockup|hard LOCKUP|Segfault with no mm|^\s*not ok |^\s*# .*(EXPECTATION|ASSERTION) FAILED", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
     private static partial Regex Bad();

@@ -114,6 +114,8 @@ public sealed class FrameResolver(string image, IReadOnlyDictionary<string, stri
         if (answers.Count != asked.Count + offset)
             throw new InvalidOperationException($"{Path.GetFileName(lineTool)} gave {answers.Count} answers to {asked.Count + offset} questions");
 
+        if (asked.Count > 0 && answers.TrueForAll(a => a.Count == 0))
+            notes.Add($"{file} has no debug information (CONFIG_DEBUG_INFO): its frames have no source lines");
         string root = "";
         if (offset == 1 && answers[0] is [var main, ..] && main.Location.File.EndsWith("init/main.c", StringComparison.Ordinal))
             root = main.Location.File[..^"init/main.c".Length];

@@ -19,12 +19,12 @@ namespace Uml.CI;
 /// </code>
 /// "kind" is a <see cref="KernelComplaintKind"/>. "title" is a pattern with "*" and "?" for the whole title, or for a whole line
 /// of its message; "regex" is a regular expression for a part of either. "source" is such a pattern for the file that
-/// complained, "kernels" a range of releases. At least one of kind, title, regex and source is needed, and always "reason" and
-/// "expires" (the last day it counts, in UTC).
+/// complained, "test" one for the unit test that ran ("suite.test"), "kernels" a range of releases. At least one of kind, title,
+/// regex, source and test is needed, and always "reason" and "expires" (the last day it counts, in UTC).
 /// </remarks>
 public sealed class KernelAllowList
 {
-    private static readonly string[] Keys = ["kind", "title", "regex", "source", "kernels", "reason", "expires"];
+    private static readonly string[] Keys = ["kind", "title", "regex", "source", "test", "kernels", "reason", "expires"];
 
     private KernelAllowList(ImmutableArray<KernelAllowListEntry> entries) => Entries = entries;
 
@@ -127,8 +127,8 @@ public sealed class KernelAllowList
 
         if (block.ContainsKey("title") && block.TryGetValue("regex", out field))
             problems.Add(Problem(file, field.Line, "\"title\" and \"regex\" are both here; leave one out"));
-        if (!block.ContainsKey("kind") && !block.ContainsKey("title") && !block.ContainsKey("regex") && !block.ContainsKey("source"))
-            problems.Add(Problem(file, first, "the entry would allow everything; add \"kind\", \"title\", \"regex\" or \"source\""));
+        if (!block.ContainsKey("kind") && !block.ContainsKey("title") && !block.ContainsKey("regex") && !block.ContainsKey("source") && !block.ContainsKey("test"))
+            problems.Add(Problem(file, first, "the entry would allow everything; add \"kind\", \"title\", \"regex\", \"source\" or \"test\""));
         if (!block.ContainsKey("reason"))
             problems.Add(Problem(file, first, "the entry has no reason; add \"reason: why this is put up with\""));
 
@@ -146,6 +146,8 @@ public sealed class KernelAllowList
         string? pattern = field.Value;
         if (block.TryGetValue("title", out field))
             (title, pattern) = (Compile(Glob(field.Value), file, field.Line, problems), field.Value);
+        Regex? test = block.TryGetValue("test", out field) ? Compile(Glob(field.Value), file, field.Line, problems) : null;
+        string? during = field.Value;
         Regex? source = block.TryGetValue("source", out field) ? Compile(Glob(field.Value), file, field.Line, problems) : null;
         if (problems.Count > before)
             return;
@@ -154,9 +156,11 @@ public sealed class KernelAllowList
             Kind = kind,
             Pattern = pattern,
             Source = field.Value,
+            Test = during,
             Kernels = block.TryGetValue("kernels", out field) ? field.Value : null,
             TitleRegex = title,
             SourceRegex = source,
+            TestRegex = test,
             Range = range,
         });
     }

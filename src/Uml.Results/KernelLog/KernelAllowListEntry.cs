@@ -19,12 +19,17 @@ public sealed record KernelAllowListEntry(string File, int Line, string Reason, 
     /// <summary>The source file that printed it, as written; null is any.</summary>
     public string? Source { get; init; }
 
+    /// <summary>The test during which it must come, as written; null is any, and none.</summary>
+    public string? Test { get; init; }
+
     /// <summary>The kernels, as written: "6.1-6.12", "7.2-", "6.6"; null is all.</summary>
     public string? Kernels { get; init; }
 
     internal Regex? TitleRegex { get; init; }
 
     internal Regex? SourceRegex { get; init; }
+
+    internal Regex? TestRegex { get; init; }
 
     internal KernelRange? Range { get; init; }
 
@@ -37,6 +42,7 @@ public sealed record KernelAllowListEntry(string File, int Line, string Reason, 
         return (Kind is null || Kind == complaint.Kind)
             && (Range is null || (release is not null && Range.Contains(release)))
             && (SourceRegex is null || (complaint.Location is { } location && SourceRegex.IsMatch(location.File)))
+            && (TestRegex is null || (complaint.Test is { } test && TestRegex.IsMatch(test)))
             && (TitleRegex is null || TitleRegex.IsMatch(complaint.Title) || (complaint.Message ?? "").Split('\n').Any(line => TitleRegex.IsMatch(line)));
     }
 

@@ -13,6 +13,9 @@ public sealed record KernelComplaint(KernelComplaintKind Kind, string Title)
     /// <summary>The line of the log it begins at, from 1.</summary>
     public long FirstLine { get; init; }
 
+    /// <summary>The line of the log it ends with; later than its lines tell where there are too many to keep, or another's in between.</summary>
+    public long LastLine { get; init; }
+
     /// <summary>When, by the kernel's clock; null when the log has no time stamps.</summary>
     public TimeSpan? Time { get; init; }
 
@@ -33,6 +36,9 @@ public sealed record KernelComplaint(KernelComplaintKind Kind, string Title)
 
     /// <summary>What the code had to say: the text of a WARN, the second line of a UBSAN report. Null when nothing.</summary>
     public string? Message { get; init; }
+
+    /// <summary>The test during which it came, as "suite.test"; null when there was none, or nobody knows.</summary>
+    public string? Test { get; init; }
 
     /// <inheritdoc/>
     public bool Equals(KernelComplaint? other) =>

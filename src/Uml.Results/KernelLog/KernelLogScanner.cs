@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Text;
 
 namespace Uml.CI;
 
@@ -14,8 +13,10 @@ namespace Uml.CI;
 /// The words are those the kernel's sources print (kernel/panic.c, kernel/locking/lockdep.c, kernel/rcu/tree_stall.h,
 /// kernel/watchdog.c, kernel/hung_task.c, kernel/sched/core.c, lib/ubsan.c, lib/list_debug.c, mm/kasan, mm/kfence,
 /// kernel/kcsan, mm/kmemleak.c, mm/page_alloc.c, arch/um/kernel/trap.c, arch/x86/kernel/dumpstack.c), from 6.1 on. They must
-/// begin a message: a program that prints them in the middle of a line is not the kernel. Whoever may write to /dev/kmsg or
-/// the console can forge a complaint, and none can hide one that way.
+/// begin a message: a program that prints them in the middle of a line is not the kernel. Whoever may write to /dev/kmsg can
+/// forge a complaint, and none can hide one that way. Where lines have time stamps, one that has none is a program's, on the same
+/// console, and no part of a report; a whole report without them, with a stack, counts: they can be turned off.
+/// A panic brings along what User-mode Linux prints on its way there: the registers of the fault, why there is no root.
 /// </remarks>
 public sealed class KernelLogScanner
 {
@@ -25,6 +26,9 @@ public sealed class KernelLogScanner
     private const int MaxFrames = 128;
     private const int MaxMessage = 16;
     private const int MaxForeign = 3;
+
+    // The lines before a panic that may belong to it; a register dump has nine.
+    private const int MaxPreamble = 24;
 
     private const string CutHere = "------------[ cut here ]------------";
 
@@ -47,7 +51,7 @@ public sealed class KernelLogScanner
         "comm \"", "hex dump", "but task is already holding", "but this new dependency", "and this task is already", "which would create", "the existing dependency",
         "the dependencies between", "-> #", "Possible unsafe locking scenario", "Chain exists of", "locks held by", "is trying to acquire", "*** DEADLOCK", "<TASK>", "</TASK>",
         "<IRQ>", "</IRQ>", "<NMI>", "</NMI>", "EIP:", "RIP:", "RSP:", "RAX:", "---[", "invalid opcode:", "Oops:", "KASAN: ", "#0:", "Total swap", "Free swap",
-        "Swap cache", "cma reserved", "hwpoisoned", "pages ", "Unreclaimable", "Tasks state", "oom-kill:", "[  pid  ]", "Out of memory:", "oom_reaper:",
+        "page_type:", "context-{", "INFO: task ", "Swap cache", "cma reserved", "hwpoisoned", "pages ", "Unreclaimable", "Tasks state", "oom-kill:", "[  pid  ]", "Out of memory:", "oom_reaper:",
     ];
 
     private static readonly string[] EvidenceStarts = ["Call Trace:", "Call trace:", "Stack:", "stack backtrace:", "---[ end trace"];
@@ -57,6 +61,14 @@ public sealed class KernelLogScanner
         "Oops: ", "Oops - ", "general protection fault", "Unable to handle kernel ", "BUG: unable to handle ", "BUG: kernel NULL pointer dereference",
         "stack segment:", "invalid opcode:", "double fault:", "divide error:", "int3:", "Internal error: ", "Kernel mode fault at addr", "Kernel mode signal ",
         "Kernel tried to access user memory", "Segfault with no mm", "traps: PANIC", "kernel stack overflow", "Kernel stack overflow", "Thread overran stack",
+    ];
+
+    // What the kernel prints just before it gives up, without a report of its own.
+    private static readonly string[] PreambleStarts =
+    [
+        "sysrq: Trigger a crash", "Modules linked in:", "Pid: ", "potentially unexpected fatal signal", "/dev/root: ", "VFS: ", "List of all ",
+        "Please append a correct", "No filesystem could mount root", "Failed to execute ", "Starting init: ", "Warning: unable to open an initial console",
+        "can't fork", "Unable to fork",
     ];
 
     private static readonly string[] LockdepWords =
@@ -69,19 +81,27 @@ public sealed class KernelLogScanner
 
     private readonly Action<KernelComplaint>? _listener;
     private readonly List<KernelComplaint> _found = [];
-    private readonly StringBuilder _partial = new();
-    private readonly Decoder _decoder = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false).GetDecoder();
+    private readonly LineSplitter _lines;
+    private readonly Queue<(string Line, string Text)> _preamble = [];
     private Report? _open;
     private (string Line, long Number)? _ruler;
     private long _line;
+    private bool _stamped;
     private bool _ended;
 
     /// <summary>A scanner.</summary>
     /// <param name="listener">Told of each complaint when its end is known, from within <see cref="PushLine"/>.</param>
-    public KernelLogScanner(Action<KernelComplaint>? listener = null) => _listener = listener;
+    public KernelLogScanner(Action<KernelComplaint>? listener = null)
+    {
+        _listener = listener;
+        _lines = new LineSplitter(MaxLineLength, (line, _) => PushLine(line));
+    }
+
+    /// <summary>The complaints so far, in the order they began; of the last one perhaps not yet all.</summary>
+    public ImmutableArray<KernelComplaint> Complaints => _open is not { Counts: true } ? [.. _found] : [.. _found, _open.ToComplaint()];
 
     /// <summary>The work done so far, in characters looked at.</summary>
-    internal long Work { get; private set; }
+    internal long Work { get => field + _lines.Work; private set => field = value - _lines.Work; }
 
     /// <summary>Finds the complaints in a whole text.</summary>
     /// <param name="text">The log.</param>
@@ -94,40 +114,11 @@ public sealed class KernelLogScanner
 
     /// <summary>Takes the next piece of a log, of any length, cut anywhere.</summary>
     /// <param name="utf8">UTF-8; what is not valid is replaced.</param>
-    public void Push(ReadOnlySpan<byte> utf8)
-    {
-        Span<char> chars = stackalloc char[1024];
-        while (utf8.Length > 0)
-        {
-            _decoder.Convert(utf8, chars, flush: false, out int used, out int written, out _);
-            Push(chars[..written]);
-            utf8 = utf8[used..];
-        }
-    }
+    public void Push(ReadOnlySpan<byte> utf8) => _lines.Push(utf8);
 
     /// <summary>Takes the next piece of a log, of any length, cut anywhere.</summary>
     /// <param name="text">The text.</param>
-    public void Push(ReadOnlySpan<char> text)
-    {
-        while (text.IndexOf('\n') is int end and >= 0)
-        {
-            if (_partial.Length == 0)
-            {
-                PushLine(text[..end]);
-            }
-            else
-            {
-                Append(text[..end]);
-                string line = _partial.ToString();
-                _partial.Clear();
-                PushLine(line);
-            }
-
-            text = text[(end + 1)..];
-        }
-
-        Append(text);
-    }
+    public void Push(ReadOnlySpan<char> text) => _lines.Push(text);
 
     /// <summary>Takes the next line.</summary>
     /// <param name="line">The line, without its end.</param>
@@ -151,38 +142,37 @@ public sealed class KernelLogScanner
     {
         if (!_ended)
         {
-            if (_partial.Length > 0)
-            {
-                string line = _partial.ToString();
-                _partial.Clear();
-                PushLine(line);
-            }
-
+            _lines.Complete();
             Close();
             _ended = true;
         }
 
-        return [.. _found];
-    }
-
-    private void Append(ReadOnlySpan<char> text)
-    {
-        Work += text.Length;
-        _partial.Append(text[..Math.Min(text.Length, Math.Max(0, MaxLineLength - _partial.Length))]);
+        return Complaints;
     }
 
     private void Take(ReadOnlySpan<char> line, ReadOnlySpan<char> text, long stamp)
     {
+        KernelComplaintKind? trigger = Trigger(text);
+        _stamped |= stamp >= 0;
+        if (_open is { IsStamped: true } && stamp < 0)
+        {
+            if (_open.Span++ > MaxSpan)
+                Close();
+            return;
+        }
+
+        if (_open is null && trigger is null)
+            Remember(line, text);
         if (IsRuler(text))
         {
             if (_open is { EndsWithRuler: true })
             {
-                _open.Add(line);
+                _open.Add(line, _line);
                 Close();
             }
             else
             {
-                _open?.Hold(line);
+                _open?.Hold(line, text, _line);
                 _ruler = (line.ToString(), _line);
             }
 
@@ -191,25 +181,29 @@ public sealed class KernelLogScanner
 
         (string Line, long Number)? ruler = _ruler;
         _ruler = null;
-        if (Trigger(text) is { } kind)
+        if (trigger is { } kind)
         {
             if (_open is { } open && open.GoesOnWith(kind, text))
             {
                 open.Refine(kind, text);
-                open.Add(line);
+                open.Add(line, _line);
                 return;
             }
 
             Close();
+            if (kind == KernelComplaintKind.Panic && OpenPanic(line, text, stamp))
+                return;
+            _preamble.Clear();
             bool ruled = ruler is not null && kind is not (KernelComplaintKind.Warning or KernelComplaintKind.Panic);
             _open = new Report(kind, text.ToString(), ruled ? ruler!.Value.Number : _line, stamp)
             {
                 EndsWithRuler = ruled && kind is not KernelComplaintKind.Lockdep,
                 IsCut = text.SequenceEqual(CutHere),
+                IsDoubtful = stamp < 0 && _stamped,
             };
             if (ruled)
-                _open.Add(ruler!.Value.Line);
-            _open.Add(line);
+                _open.Add(ruler!.Value.Line, ruler.Value.Number);
+            _open.Add(line, _line);
             return;
         }
 
@@ -228,7 +222,7 @@ public sealed class KernelLogScanner
             {
                 if (!text.IsEmpty)
                     _open.Messages.Add(text.ToString());
-                _open.Add(line);
+                _open.Add(line, _line);
                 return;
             }
 
@@ -237,7 +231,7 @@ public sealed class KernelLogScanner
 
         if (_open.EndsWithRuler)
         {
-            _open.Add(line);
+            _open.Add(line, _line);
             _open.Look(text);
             return;
         }
@@ -245,26 +239,71 @@ public sealed class KernelLogScanner
         if (IsBody(text, _open))
         {
             _open.AddHeld();
-            _open.Add(line);
+            _open.Add(line, _line);
             _open.Look(text);
             if (text.StartsWith("---[ end trace", StringComparison.Ordinal) && _open.Kind is KernelComplaintKind.Warning or KernelComplaintKind.Ubsan or KernelComplaintKind.Refcount or KernelComplaintKind.ListCorruption)
                 Close();
             return;
         }
 
-        // A message of its own before the stack, or another CPU's line in between.
-        if (_open.Evidence == 0 && _open.Messages.Count < MaxMessage && _open.Kind is KernelComplaintKind.Warning or KernelComplaintKind.Ubsan or KernelComplaintKind.Refcount && _open.HasHeader)
-            _open.Messages.Add(text.ToString());
-        if (!_open.Hold(line))
+        // Its message before the stack, or another CPU's line in between; what follows will tell.
+        if (!_open.Hold(line, text, _line))
             Close();
+    }
+
+    // The run of lines that a panic may bring along.
+    private void Remember(ReadOnlySpan<char> line, ReadOnlySpan<char> text)
+    {
+        if (!IsPreamble(text))
+        {
+            _preamble.Clear();
+            return;
+        }
+
+        if (_preamble.Count > 0 || (!text.IsEmpty && text[0] != ' '))
+            _preamble.Enqueue((line.ToString(), text.ToString()));
+        if (_preamble.Count > MaxPreamble)
+            _preamble.Dequeue();
+    }
+
+    private static bool IsPreamble(ReadOnlySpan<char> text)
+    {
+        if (text.IsEmpty || text[0] == ' ' || IsRegisters(text) || text.Contains("[1]: segfault at ", StringComparison.Ordinal) || text.Contains("potentially unexpected fatal signal", StringComparison.Ordinal))
+            return true;
+        foreach (string start in PreambleStarts)
+        {
+            if (Starts(text, start))
+                return true;
+        }
+
+        return false;
+    }
+
+    private bool OpenPanic(ReadOnlySpan<char> line, ReadOnlySpan<char> text, long stamp)
+    {
+        if (_preamble.Count == 0)
+            return false;
+        _open = new Report(KernelComplaintKind.Panic, text.ToString(), _line - _preamble.Count, stamp) { IsDoubtful = stamp < 0 && _stamped };
+        foreach ((string before, string words) in _preamble)
+        {
+            _open.Add(before, _line);
+            _open.Look(words);
+        }
+
+        _preamble.Clear();
+        _open.Add(line, _line);
+        return true;
     }
 
     private void Close()
     {
         if (_open is null)
             return;
-        KernelComplaint complaint = _open.ToComplaint();
+        Report report = _open;
         _open = null;
+        if (!report.Counts)
+            return;
+        KernelComplaint complaint = report.ToComplaint();
         _found.Add(complaint);
         _listener?.Invoke(complaint);
     }
@@ -299,7 +338,7 @@ public sealed class KernelLogScanner
                 return KernelComplaintKind.Panic;
             case 'K' when Starts(text, "KASAN: "):
                 return KernelComplaintKind.Oops;
-            case 'I' when Starts(text, "INFO: task ") && text.Contains(" blocked ", StringComparison.Ordinal):
+            case 'I' when Starts(text, "INFO: task ") && text.Contains(" blocked ", StringComparison.Ordinal) && text.Contains(" for more than ", StringComparison.Ordinal):
                 return KernelComplaintKind.HungTask;
             case 'I' when Starts(text, "INFO: rcu"):
                 return IsStall(text) ? KernelComplaintKind.RcuStall : null;
@@ -310,15 +349,17 @@ public sealed class KernelLogScanner
                 return IsStall(text) ? KernelComplaintKind.RcuStall : null;
             case 'r' when Starts(text, "refcount_t: "):
                 return KernelComplaintKind.Refcount;
-            case 'w' or 'N' when Starts(text, "watchdog: ") || Starts(text, "NMI watchdog: "):
+            case 'w' or 'N' or 'W' when Starts(text, "watchdog: ") || Starts(text, "NMI watchdog: ") || Starts(text, "Watchdog detected "):
                 return text.Contains("hard LOCKUP", StringComparison.OrdinalIgnoreCase) ? KernelComplaintKind.HardLockup
                     : text.Contains("soft lockup", StringComparison.Ordinal) ? KernelComplaintKind.SoftLockup : null;
-            case 'l' when Starts(text, "list_add corruption") || Starts(text, "list_del corruption") || Starts(text, "list corruption"):
+            case 'l' when Starts(text, "list_add corruption") || Starts(text, "list_del corruption") || Starts(text, "list_add double add") || Starts(text, "list corruption"):
                 return KernelComplaintKind.ListCorruption;
             case 'O' when Starts(text, "Out of memory: Killed process") || Starts(text, "Out of memory and no killable"):
                 return KernelComplaintKind.OutOfMemory;
             case 'u' when Starts(text, "usercopy: Kernel memory "):
                 return KernelComplaintKind.Bug;
+            case 'b' when Starts(text, "bad: scheduling from the idle thread!"):
+                return KernelComplaintKind.AtomicSleep;
             default:
                 break;
         }
@@ -329,12 +370,27 @@ public sealed class KernelLogScanner
                 return KernelComplaintKind.Oops;
         }
 
+        if (IsDieHeader(text))
+            return KernelComplaintKind.Oops;
+
         // "name: page allocation failure: order:0, mode:0x...", "name invoked oom-killer: ...": a name has at most 15 characters.
         ReadOnlySpan<char> head = text[..Math.Min(text.Length, 64)];
         return head.Contains(": page allocation failure: order:", StringComparison.Ordinal) ? KernelComplaintKind.PageAllocationFailure
             : head.Contains(" invoked oom-killer: ", StringComparison.Ordinal) ? KernelComplaintKind.OutOfMemory
             : null;
     }
+
+    // arch/x86/kernel/dumpstack.c, __die_header: "alignment check: 0000 [#1] SMP".
+    private static bool IsDieHeader(ReadOnlySpan<char> text)
+    {
+        int number = text.IndexOf(" [#", StringComparison.Ordinal);
+        if (number < 6 || number + 4 >= text.Length || !char.IsAsciiDigit(text[number + 3]))
+            return false;
+        int colon = text[..number].LastIndexOf(": ", StringComparison.Ordinal);
+        return colon > 0 && number - colon - 2 >= 4 && !text[(colon + 2)..number].ContainsAnyExcept(HexDigits);
+    }
+
+    private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdef");
 
     private static bool IsStall(ReadOnlySpan<char> text) => text.Contains("stall", StringComparison.Ordinal);
 
@@ -354,7 +410,7 @@ public sealed class KernelLogScanner
         : Starts(rest, "KCSAN: ") ? KernelComplaintKind.Kcsan
         : Starts(rest, "KFENCE: ") ? KernelComplaintKind.Kfence
         : Starts(rest, "KMSAN: ") ? KernelComplaintKind.Kmsan
-        : Starts(rest, "unable to handle ") || Starts(rest, "kernel NULL pointer") ? KernelComplaintKind.Oops
+        : Starts(rest, "unable to handle ") || Starts(rest, "kernel NULL pointer") || Starts(rest, "stack guard page was hit") ? KernelComplaintKind.Oops
         : Starts(rest, "soft lockup") || Starts(rest, "workqueue lockup") ? KernelComplaintKind.SoftLockup
         : Starts(rest, "scheduling ") || Starts(rest, "sleeping function called") || Starts(rest, "using ") || Starts(rest, "assuming ") ? KernelComplaintKind.AtomicSleep
         : Starts(rest, "Invalid wait context") || Starts(rest, "key ") ? KernelComplaintKind.Lockdep
@@ -383,9 +439,16 @@ public sealed class KernelLogScanner
             || (report.Kind == KernelComplaintKind.OutOfMemory && text[0] is '[' or '0');
     }
 
-    // "RAX: 0000000000000000 RBX: ...", "R10: ...".
-    private static bool IsRegisters(ReadOnlySpan<char> text) =>
-        text.Length > 12 && text[3] == ':' && text[4] == ' ' && char.IsAsciiLetterUpper(text[0]) && char.IsAsciiHexDigitLower(char.ToLowerInvariant(text[5]));
+    // "RAX: 0000000000000000 RBX: ...", "R10: ...", "CS:  0010 DS: ...".
+    private static bool IsRegisters(ReadOnlySpan<char> text)
+    {
+        int colon = text[..Math.Min(text.Length, 4)].IndexOf(':');
+        return colon >= 2
+            && text.Length > colon + 1 && text[colon + 1] == ' '
+            && text[0] is 'R' or 'E' or 'C' or 'D' or 'F' or 'G' or 'S'
+            && !text[..colon].ContainsAnyExceptInRange('0', 'Z')
+            && text[colon..].ContainsAnyInRange('0', '9');
+    }
 
     private static bool IsFrame(ReadOnlySpan<char> text)
     {
@@ -397,14 +460,16 @@ public sealed class KernelLogScanner
     private sealed class Report(KernelComplaintKind kind, string title, long firstLine, long stamp)
     {
         private readonly List<string> _lines = [];
-        private readonly List<string> _held = [];
+        private readonly List<(string Line, string Text, long Number)> _held = [];
         private readonly List<KernelStackFrame> _frames = [];
+        private readonly bool _framed = title == CutHere;
         private bool _inTrace;
         private bool _traceDone;
         private int? _cpu;
         private int? _pid;
         private string? _command;
         private string _title = title;
+        private long _lastLine;
 
         public KernelComplaintKind Kind { get; private set; } = kind;
 
@@ -415,6 +480,19 @@ public sealed class KernelLogScanner
 
         public bool HasHeader { get; private set; } = title != CutHere;
 
+        /// <summary>Whether the kernel put a time stamp before its lines.</summary>
+        public bool IsStamped { get; } = stamp >= 0;
+
+        /// <summary>It has a frame or the words of one, in which a message may stand; a line that only begins with "WARNING:" has none.</summary>
+        private bool HasMessage => Evidence == 0
+            && (Kind is KernelComplaintKind.Ubsan or KernelComplaintKind.Refcount || (Kind == KernelComplaintKind.Warning && (_framed || Starts(_title, "WARNING: CPU: ") || _title.Contains(", CPU#", StringComparison.Ordinal))));
+
+        /// <summary>It has no time stamps where others have, and may be a program's words.</summary>
+        public bool IsDoubtful { get; init; }
+
+        /// <summary>Whether it is a complaint: a program prints no stack of the kernel by accident.</summary>
+        public bool Counts => !IsDoubtful || Evidence > 0;
+
         public int Span { get; set; }
 
         /// <summary>How many lines of stacks there were.</summary>
@@ -422,22 +500,29 @@ public sealed class KernelLogScanner
 
         public List<string> Messages { get; } = [];
 
-        public void Add(ReadOnlySpan<char> line)
+        public void Add(ReadOnlySpan<char> line, long number)
         {
+            _lastLine = number;
             if (_lines.Count < MaxLines)
                 _lines.Add(line.ToString());
         }
 
-        public bool Hold(ReadOnlySpan<char> line)
+        public bool Hold(ReadOnlySpan<char> line, ReadOnlySpan<char> text, long number)
         {
-            _held.Add(line.ToString());
-            return _held.Count <= MaxForeign;
+            _held.Add((line.ToString(), text.ToString(), number));
+            return _held.Count <= (HasMessage ? MaxMessage : MaxForeign);
         }
 
         public void AddHeld()
         {
-            foreach (string line in _held)
-                Add(line);
+            bool messages = HasMessage;
+            foreach ((string line, string text, long number) in _held)
+            {
+                Add(line, number);
+                if (messages && Messages.Count < MaxMessage)
+                    Messages.Add(text);
+            }
+
             _held.Clear();
         }
 
@@ -453,6 +538,7 @@ public sealed class KernelLogScanner
                 return next is KernelComplaintKind.Oops || (next is KernelComplaintKind.Bug && Starts(text, "kernel BUG at "));
             return (Kind, next) switch
             {
+                (KernelComplaintKind.Warning, KernelComplaintKind.Refcount or KernelComplaintKind.ListCorruption) => HasMessage,
                 (KernelComplaintKind.OutOfMemory, KernelComplaintKind.OutOfMemory) => true,
                 (KernelComplaintKind.Kmemleak, KernelComplaintKind.Kmemleak) => !Starts(text, "unreferenced"),
                 _ => false,
@@ -464,6 +550,14 @@ public sealed class KernelLogScanner
             AddHeld();
             if (text.SequenceEqual(CutHere))
                 return;
+            if (!IsCut && Kind == KernelComplaintKind.Warning)
+            {
+                // Since 6.19 the message of a WARN follows the line that says where.
+                Messages.Add(text.ToString());
+                Kind = next;
+                return;
+            }
+
             if (!IsCut)
             {
                 Look(text);
@@ -531,22 +625,28 @@ public sealed class KernelLogScanner
 
         public KernelComplaint ToComplaint()
         {
+            // What the title says of it comes last, and more lines may follow.
+            (int? cpu, int? pid, string? command) = (_cpu, _pid, _command);
             LookForProcess(_title);
-            string? message = Messages.Count > 0 ? string.Join('\n', Messages) : null;
-            if (!HasHeader && message is not null)
-                _title = Messages[0];
-            return new KernelComplaint(Kind, _title)
+            string heading = !HasHeader && Messages.Count > 0 ? Messages[0] : _title;
+            int count = _lines.Count;
+            while (count > 1 && _lines[count - 1].AsSpan()[KernelLogPrefix.Measure(_lines[count - 1], out _, out _)..].IsWhiteSpace())
+                count--;
+            var complaint = new KernelComplaint(Kind, heading)
             {
-                Lines = [.. _lines],
+                Lines = [.. _lines.Take(count)],
                 FirstLine = firstLine,
+                LastLine = _lastLine,
                 Time = stamp < 0 ? null : TimeSpan.FromMicroseconds(stamp),
                 Frames = [.. _frames],
                 Cpu = _cpu,
                 ProcessId = _pid,
                 Command = _command,
-                Location = ParseLocation(_title),
-                Message = message,
+                Location = ParseLocation(heading),
+                Message = Messages.Count > 0 ? string.Join('\n', Messages) : null,
             };
+            (_cpu, _pid, _command) = (cpu, pid, command);
+            return complaint;
         }
 
         private static bool IsStackWords(ReadOnlySpan<char> text) => text.Length > 0 && text[0] == ' ' && !text.ContainsAnyExcept(HexAndSpace);

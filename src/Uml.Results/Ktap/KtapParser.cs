@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Text;
 
 namespace Uml.CI;
 
@@ -30,14 +29,11 @@ public sealed partial class KtapParser
     private readonly List<KtapLogLine> _pending = [];
     private readonly List<KtapComplaint> _pendingComplaints = [];
     private readonly SortedDictionary<string, string> _attributes = new(StringComparer.Ordinal);
-    private readonly StringBuilder _partial = new();
-    private readonly Decoder _decoder = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false).GetDecoder();
+    private readonly LineSplitter _lines;
     private KtapSuite? _top;
     private string _learnedPrefix = "";
     private string? _panic;
     private long _line;
-    private int _dropped;
-    private bool _partialTooLong;
     private bool _lostComplaints;
     private bool _lostLog;
     private bool _failed;
@@ -61,13 +57,14 @@ public sealed partial class KtapParser
         ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxDepth, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(_options.MaxDepth, 1000, nameof(options));
         _observer = observer;
+        _lines = new LineSplitter(_options.MaxLineLength, TakeLine);
         _missingBudget = _options.MaxMissingTests;
     }
 
     /// <summary>
     /// The work done so far, in characters looked at and suites visited: what the tests hold against the input's length.
     /// </summary>
-    internal long Work { get; private set; }
+    internal long Work { get => field + _lines.Work; private set => field = value - _lines.Work; }
 
     /// <summary>Reads a whole text.</summary>
     /// <param name="text">The log.</param>
@@ -96,15 +93,11 @@ public sealed partial class KtapParser
 
     /// <summary>Takes the next piece of a log, of any length, cut anywhere.</summary>
     /// <param name="utf8">UTF-8; what is not valid is replaced.</param>
+    /// <exception cref="InvalidOperationException">The log was said to be complete.</exception>
     public void Push(ReadOnlySpan<byte> utf8)
     {
-        Span<char> chars = stackalloc char[1024];
-        while (utf8.Length > 0)
-        {
-            _decoder.Convert(utf8, chars, flush: false, out int used, out int written, out _);
-            Push(chars[..written]);
-            utf8 = utf8[used..];
-        }
+        ThrowIfComplete();
+        _lines.Push(utf8);
     }
 
     /// <summary>Takes the next piece of a log, of any length, cut anywhere.</summary>
@@ -113,22 +106,7 @@ public sealed partial class KtapParser
     public void Push(ReadOnlySpan<char> text)
     {
         ThrowIfComplete();
-        while (text.IndexOf('\n') is int end and >= 0)
-        {
-            if (_partial.Length == 0 && end <= _options.MaxLineLength)
-            {
-                ReadLine(text[..end]);
-            }
-            else
-            {
-                Append(text[..end]);
-                EndPartial();
-            }
-
-            text = text[(end + 1)..];
-        }
-
-        Append(text);
+        _lines.Push(text);
     }
 
     /// <summary>Takes the next line, without its end.</summary>
@@ -148,8 +126,7 @@ public sealed partial class KtapParser
     {
         if (_results is not null)
             return _results;
-        if (_partial.Length > 0 || _partialTooLong)
-            EndPartial();
+        _lines.Complete();
         CloseDocument(unfinished, reason ?? _panic ?? "the log ends before its result");
         TakePending(_log);
         if (!_anyDocument)
@@ -195,28 +172,10 @@ public sealed partial class KtapParser
             throw new InvalidOperationException("the log was said to be complete; read another one with a parser of its own");
     }
 
-    private void Append(ReadOnlySpan<char> text)
+    private void TakeLine(ReadOnlySpan<char> line, int dropped)
     {
-        int room = _options.MaxLineLength - _partial.Length;
-        if (text.Length > room)
-        {
-            _dropped += text.Length - room;
-            _partialTooLong = true;
-            text = text[..room];
-        }
-
-        _partial.Append(text);
-        Work += text.Length;
-    }
-
-    private void EndPartial()
-    {
-        string line = _partial.ToString();
-        _partial.Clear();
-        if (_partialTooLong)
-            Complain(KtapComplaintKind.LineTooLong, _line + 1, $"the line is longer than {_options.MaxLineLength} characters; {_dropped} were dropped", isError: false);
-        _partialTooLong = false;
-        _dropped = 0;
+        if (dropped > 0)
+            Complain(KtapComplaintKind.LineTooLong, _line + 1, $"the line is longer than {_options.MaxLineLength} characters; {dropped} were dropped", isError: false);
         ReadLine(line);
     }
 
@@ -325,7 +284,20 @@ public sealed partial class KtapParser
             return;
         }
 
+        if (level == 0 && TrySkipBefore(text))
+            return;
         AddLog(_pending, new KtapLogLine(IsDiagnostic: true, text.ToString()));
+    }
+
+    // A parameter's description that ends in a line break (ext4's) parts the directive from its result.
+    private bool TrySkipBefore(ReadOnlySpan<char> text)
+    {
+        const string Skip = "SKIP";
+        if (!text.StartsWith(Skip, StringComparison.Ordinal) || (text.Length > Skip.Length && text[Skip.Length] != ' ')
+            || _top!.Tests is not [.., { Outcome: KtapOutcome.Passed, Directive: KtapDirective.None, Subtests.IsEmpty: true } before] || before.Line != _line - 1)
+            return false;
+        _top.Tests[^1] = before.AsSkipped(text[Skip.Length..].Trim().ToString());
+        return true;
     }
 
     // The innermost suite whose lines look like this.

@@ -99,6 +99,22 @@ public sealed class KtapTest : IEquatable<KtapTest>
     /// <inheritdoc/>
     public override string ToString() => $"{DisplayName}: {Outcome}" + (Subtests.Length > 0 ? $", {Subtests.Length} subtests" : "");
 
+    /// <summary>The same test, with a directive that came late.</summary>
+    internal KtapTest AsSkipped(string reason) => new()
+    {
+        Name = Name,
+        Number = Number,
+        Outcome = KtapOutcome.Skipped,
+        IsOk = IsOk,
+        Directive = KtapDirective.Skip,
+        Reason = reason,
+        Log = Log,
+        Attributes = Attributes,
+        Duration = Duration,
+        Line = Line,
+        Complaints = Complaints,
+    };
+
     private KtapCounts Count()
     {
         if (Subtests.IsEmpty)

@@ -231,23 +231,7 @@ internal static class CtrfWriter
         }
 
         json.WriteEndArray();
-        json.WriteStartArray("complaints");
-        foreach (ReportComplaint complaint in run.Complaints)
-        {
-            json.WriteStartObject();
-            json.WriteString("kind", complaint.Kind);
-            json.WriteString("title", complaint.Title);
-            json.WriteString("text", ReportText.Head(complaint.Text, MostOutput));
-            if (complaint.SourceFile is { } file)
-                json.WriteString("file", file);
-            if (complaint.SourceLine is { } line)
-                json.WriteNumber("line", line);
-            if (complaint.AllowedBecause is { } reason)
-                json.WriteString("allowedBecause", reason);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
+        ComplaintJson.Write(json, run.Complaints, MostOutput);
         json.WriteStartObject("properties");
         foreach ((string name, string value) in run.Properties)
             json.WriteString(name, value);

@@ -4,7 +4,10 @@ using System.Text;
 namespace Uml.CI;
 
 /// <summary>The kernel's own format: nested TAP (Documentation/dev-tools/ktap.rst).</summary>
-/// <remarks>A run of its own is the top level; several are a test each there. What is no test and failed is a test, as elsewhere.</remarks>
+/// <remarks>
+/// A run of its own is the top level; several are a test each there. What is no test and failed is a test, as elsewhere. Other than
+/// <see cref="KtapTreeWriter"/> it writes results of any origin, for people and CI systems to read: names and texts are made to fit.
+/// </remarks>
 internal static class KtapReportWriter
 {
     private const int MostOutput = 256 * 1024;

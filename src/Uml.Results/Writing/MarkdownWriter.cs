@@ -60,12 +60,12 @@ internal sealed class MarkdownWriter
     {
         ReportOutcome[] outcomes = [.. ReportOutcomes.WorstFirst.Where(o => _report.Count(o) > 0)];
         var table = new StringBuilder();
-        table.Append($"| kernel | release | {string.Join(" | ", outcomes.Select(o => o.Words()))} | problems | time |\n|---|---|{string.Concat(outcomes.Select(_ => "--:|"))}--:|--:|\n");
+        table.Append($"| kernel | release |{string.Concat(outcomes.Select(o => $" {o.Words()} |"))} problems | time |\n|---|---|{string.Concat(outcomes.Select(_ => "--:|"))}--:|--:|\n");
         foreach (string kernel in _matrix.Kernels)
         {
             ReportRun[] runs = [.. _report.Runs.Where(r => r.Kernel == kernel)];
             string release = string.Join(", ", runs.Select(r => r.Release).Where(r => r.Length > 0).Distinct(StringComparer.Ordinal));
-            table.Append(Invariant($"| {(runs.All(r => r.Succeeded) ? "✅" : "❌")} {Code(kernel.Length > 0 ? kernel : "none")} | {(release.Length > 0 ? Code(release) : "did not come up")} | {string.Join(" | ", outcomes.Select(o => Invariant($"{runs.Sum(r => r.Count(o))}")))} | {runs.Sum(r => r.FailedOtherwise.Length)} | {ReportText.Duration(TimeSpan.FromTicks(runs.Sum(r => r.Duration.Ticks)))} |\n"));
+            table.Append(Invariant($"| {(runs.All(r => r.Succeeded) ? "✅" : "❌")} {Code(kernel.Length > 0 ? kernel : "none")} | {(release.Length > 0 ? Code(release) : "did not come up")} |{string.Concat(outcomes.Select(o => Invariant($" {runs.Sum(r => r.Count(o))} |")))} {runs.Sum(r => r.FailedOtherwise.Length)} | {ReportText.Duration(TimeSpan.FromTicks(runs.Sum(r => r.Duration.Ticks)))} |\n"));
         }
 
         TryAdd(table.Append('\n').ToString());

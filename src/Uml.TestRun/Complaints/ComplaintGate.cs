@@ -11,9 +11,13 @@ public sealed class ComplaintGate
 {
     private const int MostFrames = 4;
 
+    private static readonly HashSet<string> Reporting = new(["show_stack", "dump_stack", "dump_stack_lvl", "dump_stack_print_info", "_printk", "vprintk", "__warn", "warn_slowpath_fmt", "__warn_printk", "check_panic_on_warn", "panic", "vpanic"], StringComparer.Ordinal);
+
     private readonly ImmutableArray<KernelAllowList> _allow;
 
-    private ComplaintGate(ImmutableArray<KernelAllowList> allow) => _allow = allow;
+    private readonly IReadOnlyDictionary<string, string>? _modules;
+
+    private ComplaintGate(ImmutableArray<KernelAllowList> allow, IReadOnlyDictionary<string, string>? modules = null) => (_allow, _modules) = (allow, modules);
 
     /// <summary>Where the guest's kernel says what taints it.</summary>
     public const string TaintFile = "/proc/sys/kernel/tainted";
@@ -47,6 +51,10 @@ public sealed class ComplaintGate
         return new ComplaintGate(lists.ToImmutable());
     }
 
+    /// <summary>The same, which also finds the source lines of frames in modules.</summary>
+    /// <param name="modules">The modules' files, by name.</param>
+    public ComplaintGate WithModules(IReadOnlyDictionary<string, string> modules) => new(_allow, modules);
+
     /// <summary>What taints a guest's kernel; null when that cannot be learned.</summary>
     public static async Task<ulong?> ReadTaintAsync(Guest guest, CancellationToken cancellationToken = default)
     {
@@ -65,8 +73,19 @@ public sealed class ComplaintGate
     /// <param name="log">Its lines, time stamps and all.</param>
     /// <param name="kernel">The kernel.</param>
     /// <param name="cancellationToken">Ends the programs that look for source lines.</param>
-    public async Task<ComplaintVerdict> JudgeAsync(IEnumerable<string> log, GuestKernel kernel, CancellationToken cancellationToken = default)
+    public Task<ComplaintVerdict> JudgeAsync(IEnumerable<string> log, GuestKernel kernel, CancellationToken cancellationToken = default) =>
+        JudgeAsync(log, kernel, _ => null, _ => false, cancellationToken);
+
+    /// <summary>Judges a kernel's log.</summary>
+    /// <param name="log">Its lines, time stamps and all.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="testOf">Tells the test during which a complaint came, as "suite.test"; null for none.</param>
+    /// <param name="isTold">Whether something else tells of a complaint already, so that it is no problem of its own.</param>
+    /// <param name="cancellationToken">Ends the programs that look for source lines.</param>
+    public async Task<ComplaintVerdict> JudgeAsync(IEnumerable<string> log, GuestKernel kernel, Func<KernelComplaint, string?> testOf, Func<KernelComplaint, bool> isTold, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(isTold);
+        ArgumentNullException.ThrowIfNull(testOf);
         ArgumentNullException.ThrowIfNull(log);
         ArgumentNullException.ThrowIfNull(kernel);
         var scanner = new KernelLogScanner();
@@ -81,7 +100,7 @@ public sealed class ComplaintGate
         var notes = ImmutableArray.CreateBuilder<string>();
         if (!any)
             problems.Add("the kernel's log could not be checked: it is empty");
-        ImmutableArray<KernelComplaint> left = scanner.Complete();
+        ImmutableArray<KernelComplaint> left = [.. scanner.Complete().Select(c => c with { Test = testOf(c) })];
         var allowed = ImmutableArray.CreateBuilder<(KernelComplaint, KernelAllowListEntry)>();
         var expired = new Dictionary<KernelComplaint, KernelAllowListEntry>();
         DateOnly today = DateOnly.FromDateTime(DateTime.UtcNow);
@@ -97,7 +116,7 @@ public sealed class ComplaintGate
         if (!left.IsEmpty && FindSymbols(kernel) is { } image)
         {
             ImmutableArray<KernelComplaint> before = left;
-            (left, ImmutableArray<string> unresolved) = await new FrameResolver(image).ResolveAsync(before, cancellationToken);
+            (left, ImmutableArray<string> unresolved) = await new FrameResolver(image, _modules).ResolveAsync(before, cancellationToken);
             notes.AddRange(unresolved.Take(3));
             for (int i = 0; i < before.Length; i++)
             {
@@ -106,7 +125,7 @@ public sealed class ComplaintGate
             }
         }
 
-        foreach (KernelComplaint complaint in left)
+        foreach (KernelComplaint complaint in left.Where(c => !isTold(c)))
             problems.Add(Describe(complaint, expired.GetValueOrDefault(complaint)));
         foreach (IGrouping<KernelAllowListEntry, (KernelComplaint Complaint, KernelAllowListEntry Entry)> group in allowed.GroupBy(a => a.Item2, ReferenceEqualityComparer.Instance as IEqualityComparer<KernelAllowListEntry>))
             notes.Add($"allowed {(group.Count() == 1 ? "" : $"{group.Count()} times ")}until {group.Key.Expires:yyyy-MM-dd}: {group.First().Complaint.Title} ({group.Key.Reason})");
@@ -136,9 +155,19 @@ public sealed class ComplaintGate
     private static string Describe(KernelComplaint complaint, KernelAllowListEntry? expired)
     {
         string message = complaint.Message is { Length: > 0 } text && !complaint.Title.Contains(text, StringComparison.Ordinal) ? $": {text}" : "";
-        string frames = string.Concat(complaint.Frames.Where(f => !f.Source.IsDefaultOrEmpty && f.IsReliable).Take(MostFrames).Select(f => $"\n    {f}"));
+        string frames = string.Concat(FramesOf(complaint).Take(MostFrames).Select(f => $"\n    {f}"));
         string old = expired is null ? "" : $"; {expired.File}:{expired.Line} allowed it ({expired.Reason}) until {expired.Expires:yyyy-MM-dd}, which is over";
-        return $"the kernel complained: {complaint.Title}{message}{old}{frames}";
+        string during = complaint.Test is { } test ? $" during {test}" : "";
+        return $"the kernel complained{during}: {complaint.Title}{message}{old}{frames}";
+    }
+
+    // A kernel without frame pointers is sure of no frame: what it then finds on the stack is a call where it is not a function's very
+    // beginning, which is only a pointer to one, and not of what printed the report.
+    private static IEnumerable<KernelStackFrame> FramesOf(KernelComplaint complaint)
+    {
+        KernelStackFrame[] known = [.. complaint.Frames.Where(f => !f.Source.IsDefaultOrEmpty)];
+        KernelStackFrame[] sure = [.. known.Where(f => f.IsReliable)];
+        return sure.Length > 0 ? sure : known.Where(f => f.Offset > 0 && !Reporting.Contains(f.Function));
     }
 
     // As the store keeps it, or as make leaves it.

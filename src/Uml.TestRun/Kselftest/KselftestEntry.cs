@@ -33,11 +33,21 @@ public sealed record KselftestEntry(string Collection, string Program, TimeSpan?
     /// <summary><c>COLLECTION:PROGRAM</c>, as the kernel's list has it.</summary>
     public override string ToString() => $"{Collection}:{Program}";
 
+    /// <summary>The options that a kernel's configuration, or a fragment of one, turns on: <c>CONFIG_X=y</c>, <c>=m</c> or a value.</summary>
+    internal static IEnumerable<string> OptionsSet(IEnumerable<string> lines) =>
+        from line in lines
+        let parts = line.Trim().Split('=', 2)
+        where parts.Length == 2 && parts[0].StartsWith("CONFIG_", StringComparison.Ordinal) && parts[1] is not ("n" or "")
+        select parts[0];
+
     private static TimeSpan? ReadTimeout(string settings)
     {
         if (!File.Exists(settings))
             return DefaultTimeout;
-        string? value = File.ReadLines(settings).Select(l => l.Trim()).LastOrDefault(l => l.StartsWith("timeout=", StringComparison.Ordinal))?["timeout=".Length..];
-        return !double.TryParse(value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds) ? DefaultTimeout : seconds <= 0 ? null : TimeSpan.FromSeconds(seconds);
+        string value = File.ReadLines(settings).Select(l => l.Trim()).LastOrDefault(l => l.StartsWith("timeout=", StringComparison.Ordinal))?["timeout=".Length..] ?? "";
+
+        // The value is an argument of timeout(1), which takes units, too.
+        double unit = value.Length > 0 ? value[^1] switch { 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 1 } : 1;
+        return !double.TryParse(value.TrimEnd('s', 'm', 'h', 'd'), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) ? DefaultTimeout : number <= 0 ? null : TimeSpan.FromSeconds(number * unit);
     }
 }

@@ -14,6 +14,8 @@ public sealed class KselftestRun
     private const string Place = "/kselftest";
     private const int Pass = 0, Fail = 1, XFail = 2, XPass = 3, Skip = 4, TimeoutStatus = 124;
 
+    private const int MostOptions = 8;
+
     // Says in the kernel's log whose it is, as the kernel's runner does; standard error goes with standard output.
     private const string Script = """
         exec 2>&1
@@ -92,6 +94,8 @@ public sealed class KselftestRun
         GuestOptions options = _options.Guest with { Mounts = _options.Guest.Mounts.Add(new GuestMount(_options.Directory, Place, MountMode.CopyOnWrite)) };
         using GuestLease lease = await GuestLimit.Shared.AcquireAsync(options.Memory, cancellationToken);
         Guest guest = await new GuestBuilder(options).StartAsync(cancellationToken);
+        if (_kernel is null)
+            NoteMissingOptions(guest.Kernel);
         _kernel = guest.Kernel;
         bool alive = true;
         ulong? before, after = null;
@@ -128,6 +132,22 @@ public sealed class KselftestRun
         _problems.AddRange(verdict.Problems);
         _notes.AddRange(verdict.Notes);
         _complaints.AddRange(verdict.ForReport());
+    }
+
+    // A target's own "config" says what it needs of a kernel. Without it tests fail or are skipped, and their output rarely says why.
+    private void NoteMissingOptions(GuestKernel kernel)
+    {
+        string known = Path.Combine(Path.GetDirectoryName(kernel.ExecutablePath) ?? "/", "config");
+        if (!File.Exists(known))
+            return;
+        HashSet<string> set = [.. KselftestEntry.OptionsSet(File.ReadLines(known))];
+        foreach (string collection in _options.Tests.Select(t => t.Collection).Distinct(StringComparer.Ordinal))
+        {
+            string wanted = Path.Combine(_options.Directory, collection, "config");
+            string[] missing = File.Exists(wanted) ? [.. KselftestEntry.OptionsSet(File.ReadLines(wanted)).Where(o => !set.Contains(o))] : [];
+            if (missing.Length > 0)
+                _notes.Add($"{collection} wants {string.Join(", ", missing.Take(MostOptions))}{(missing.Length > MostOptions ? $" and {missing.Length - MostOptions} more" : "")}, which this kernel has not");
+        }
     }
 
     private async Task<(KtapTest Test, bool Alive)> RunTestAsync(Guest guest, KselftestEntry entry, int number, CancellationToken cancellationToken)
@@ -180,7 +200,7 @@ public sealed class KselftestRun
         { ExitCode: Pass } => (KtapOutcome.Passed, KtapDirective.None, ""),
         { ExitCode: Fail } => (KtapOutcome.Failed, KtapDirective.None, "exit status 1"),
         { ExitCode: XFail } => (KtapOutcome.ExpectedFailure, KtapDirective.XFail, ""),
-        { ExitCode: XPass } => (KtapOutcome.Failed, KtapDirective.None, "passed, which was not expected (exit status 3)"),
+        { ExitCode: XPass } => (KtapOutcome.Failed, KtapDirective.None, "exit status 3, which stands for a pass that was not expected"),
         { ExitCode: Skip } => (KtapOutcome.Skipped, KtapDirective.Skip, ""),
         { ExitCode: TimeoutStatus } => (KtapOutcome.TimedOut, KtapDirective.Timeout, "it says that it took too long (exit status 124)"),
         _ => (KtapOutcome.Failed, KtapDirective.None, $"exit status {exit.ExitCode}"),

@@ -15,6 +15,9 @@ public enum KunitBootEnd
     /// <summary>All of it took too long, and the kernel was ended.</summary>
     TimedOut,
 
+    /// <summary>The run was stopped, and the kernel was ended.</summary>
+    Interrupted,
+
     /// <summary>It ended in another way: killed, or by a status other than 0.</summary>
     Lost,
 }

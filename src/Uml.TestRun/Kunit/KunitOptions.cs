@@ -32,6 +32,9 @@ public sealed record KunitOptions
     /// <summary>How many kernels run at once, where several do; the machine's own limit holds besides.</summary>
     public int Jobs { get; init; } = Environment.ProcessorCount;
 
+    /// <summary>When cancelled, kernels that run are ended, and the run gives what there is, with a problem that says so.</summary>
+    public CancellationToken Stopping { get; init; }
+
     /// <summary>
     /// How many kernels in a row may be lost to tests that crash or hang; after that the tests that are left are given up.
     /// </summary>

@@ -12,6 +12,9 @@ public sealed class KunitRun
 {
     // A test that hangs may end a moment after its time.
     private const string NoResult = "no result within ";
+    private const int MostNames = 10;
+    private const int MostFaultLines = 200;
+    private const int MostRegisterLines = 12;
 
     private readonly KunitOptions _options;
     private readonly IKunitObserver? _observer;
@@ -38,7 +41,9 @@ public sealed class KunitRun
     {
         ArgumentNullException.ThrowIfNull(options);
         long begun = Stopwatch.GetTimestamp();
-        GuestKernel kernel = await ResolveAsync(options, attributes: false, cancellationToken);
+        GuestKernel kernel;
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, options.Stopping))
+            kernel = await ResolveAsync(options, attributes: false, either.Token);
         var run = new KunitRun(options, observer, kernel);
         KtapTest root = await run.RunTestsAsync(cancellationToken);
         return new KunitResult(kernel, root, [.. run._boots], [.. run.FindProblems(root)], Stopwatch.GetElapsedTime(begun));
@@ -52,7 +57,7 @@ public sealed class KunitRun
     {
         ArgumentNullException.ThrowIfNull(options);
         await ResolveAsync(options, attributes: false, cancellationToken);
-        return await ListTestsAsync(options, cancellationToken);
+        return (await ListTestsAsync(options, cancellationToken)).Tests;
     }
 
     /// <summary>Names the tests with their attributes, as the kernel prints them: <c># SUITE.TEST.speed: slow</c>.</summary>
@@ -61,7 +66,7 @@ public sealed class KunitRun
     {
         ArgumentNullException.ThrowIfNull(options);
         await ResolveAsync(options, attributes: true, cancellationToken);
-        return [.. (await AskAsync(options, "list_attr", cancellationToken)).Where(l => l.StartsWith("# ", StringComparison.Ordinal) || !l.Contains(' ', StringComparison.Ordinal))];
+        return [.. (await AskAsync(options, "list_attr", cancellationToken)).Where(l => l.StartsWith("# ", StringComparison.Ordinal) || l.Length > 0 && !l.Contains(' ', StringComparison.Ordinal))];
     }
 
     private static async Task<GuestKernel> ResolveAsync(KunitOptions options, bool attributes, CancellationToken cancellationToken)
@@ -71,8 +76,13 @@ public sealed class KunitRun
         return kernel;
     }
 
-    private static async Task<ImmutableArray<KunitTestName>> ListTestsAsync(KunitOptions options, CancellationToken cancellationToken) =>
-        [.. (await AskAsync(options, "list", cancellationToken)).Select(KunitTestName.Parse).OfType<KunitTestName>()];
+    private static async Task<(ImmutableArray<KunitTestName> Tests, ImmutableArray<string> EmptySuites)> ListTestsAsync(KunitOptions options, CancellationToken cancellationToken)
+    {
+        // Newer kernels name each suite before its tests.
+        string[] lines = [.. await AskAsync(options, "list", cancellationToken)];
+        string[] last = [.. lines.Where((line, i) => i + 1 == lines.Length || !lines[i + 1].StartsWith(line + ".", StringComparison.Ordinal))];
+        return ([.. last.Select(KunitTestName.Parse).OfType<KunitTestName>()], [.. last.Where(l => l.Length > 0 && !l.AsSpan().ContainsAny(" .\t\r"))]);
+    }
 
     // What the kernel prints from the first KTAP line on.
     private static async Task<IEnumerable<string>> AskAsync(KunitOptions options, string action, CancellationToken cancellationToken)
@@ -99,32 +109,47 @@ public sealed class KunitRun
         if (_options.Isolation == KunitIsolation.None)
         {
             KunitBoot only = await BootAsync(_options.FilterGlob, isOnly: true, cancellationToken);
-            if (only.End is KunitBootEnd.Halted or KunitBootEnd.TimedOut || only.Results.Root.Subtests.IsEmpty)
+            if (only.End is KunitBootEnd.Halted or KunitBootEnd.TimedOut or KunitBootEnd.Interrupted || only.Results.Root.Subtests.IsEmpty)
             {
                 Finish(only);
                 return only.Results.Root;
             }
 
             // From here on names are needed: of the test that did it, and of those that are left.
-            ImmutableArray<KunitTestName> tests = await ListTestsAsync(_options, cancellationToken);
+            ImmutableArray<KunitTestName> tests;
+            try
+            {
+                tests = (await ListAllAsync(cancellationToken)).Tests;
+            }
+            catch (OperationCanceledException) when (_options.Stopping.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+            {
+                Finish(only);
+                return only.Results.Root;
+            }
+
             await ContinueAsync(new KunitSelection(_options.FilterGlob, tests), only, tests, cancellationToken);
             return Merge(tests);
         }
 
-        ImmutableArray<KunitTestName> all = await ListTestsAsync(_options, cancellationToken);
-        bool exact = _options.FilterGlob.Length > 0;
+        (ImmutableArray<KunitTestName> all, ImmutableArray<string> empty) = await ListAllAsync(cancellationToken);
         IEnumerable<KunitSelection> selections = _options.Isolation == KunitIsolation.Suite
             ? all.GroupBy(t => t.Suite, StringComparer.Ordinal).Select(s => new KunitSelection(
                 KunitSelection.Escape(s.Key) + (_options.FilterGlob.Split('.', 2) is [_, var pattern] ? "." + pattern : ""), [.. s]))
             : all.Select(t => new KunitSelection($"{KunitSelection.Escape(t.Suite)}.{KunitSelection.Escape(t.Test)}", [t]));
-        await RunAllAsync([.. selections], all, cancellationToken);
+        await RunAllAsync([.. selections, .. empty.Select(s => new KunitSelection(KunitSelection.Escape(s), []))], all, cancellationToken);
         return Merge(all);
+    }
+
+    private async Task<(ImmutableArray<KunitTestName> Tests, ImmutableArray<string> EmptySuites)> ListAllAsync(CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _options.Stopping);
+        return await ListTestsAsync(_options, either.Token);
     }
 
     private Task RunAllAsync(ImmutableArray<KunitSelection> selections, ImmutableArray<KunitTestName> all, CancellationToken cancellationToken) =>
         Parallel.ForEachAsync(selections, new ParallelOptions { MaxDegreeOfParallelism = _options.Jobs, CancellationToken = cancellationToken }, async (selection, token) =>
         {
-            if (_givenUp)
+            if (_givenUp || _options.Stopping.IsCancellationRequested)
                 return;
             KunitBoot boot = await BootAsync(selection.Glob, isOnly: false, token);
             await ContinueAsync(selection, boot, all, token);
@@ -141,7 +166,7 @@ public sealed class KunitRun
             Finish(boot);
             if (boot.End == KunitBootEnd.Halted || left.IsEmpty)
                 return;
-            if (boot.End == KunitBootEnd.TimedOut || left.Length == selection.Tests.Length)
+            if (boot.End is KunitBootEnd.TimedOut or KunitBootEnd.Interrupted || left.Length == selection.Tests.Length)
                 return;
             if (_boots.Count(b => b.End != KunitBootEnd.Halted) >= _options.MaximumLosses)
             {
@@ -175,7 +200,9 @@ public sealed class KunitRun
         KunitBootEnd? given = await WaitAsync(exit, watch, begun, cancellationToken);
         if (given is not null)
         {
-            await run.LogBlockedTasksAsync();
+            // KUnit ends no line of a result: the last one is not out yet, and the next test would be taken for it.
+            if (await run.LogAsync("uml: this kernel is ended\n"))
+                await run.LogBlockedTasksAsync();
             await run.DisposeAsync();
         }
 
@@ -189,7 +216,8 @@ public sealed class KunitRun
         string problem = end switch
         {
             KunitBootEnd.Halted => "",
-            KunitBootEnd.Panicked => $"the kernel panicked: {PanicOf(run.KernelLog)}",
+            KunitBootEnd.Panicked => $"the kernel panicked{PanicOf(run.KernelLog)}",
+            KunitBootEnd.Interrupted => "interrupted",
             KunitBootEnd.TestTimedOut => NoResult + GuestProcess.Format(_options.TestTimeout),
             KunitBootEnd.TimedOut => $"the kernel was not done within {GuestProcess.Format(_options.Timeout)} (--timeout)",
             _ => $"the kernel ended {(status is { Signal: { } signal } ? $"by signal {signal}" : status is null ? "with its supervisor" : $"with status {status.ExitCode}")}",
@@ -198,13 +226,15 @@ public sealed class KunitRun
         // What went wrong in reading is no less a loss than what went wrong in running.
         if (run.KernelLog.ListenerFailure is { } fault)
             throw new InvalidOperationException($"the kernel's log could not be read as test results: {fault}");
-        KtapResults results = parser.Complete(given is null ? KtapOutcome.Crashed : KtapOutcome.TimedOut, problem.Length > 0 ? problem : null);
+        KtapResults results = parser.Complete(
+            given switch { null => KtapOutcome.Crashed, KunitBootEnd.Interrupted => KtapOutcome.NotRun, _ => KtapOutcome.TimedOut }, problem.Length > 0 ? problem : null);
         return new KunitBoot(glob, end, results, [.. run.KernelLog.Lines], Stopwatch.GetElapsedTime(begun)) { Problem = problem };
     }
 
     /// <summary>Null when the kernel ended by itself.</summary>
     private async Task<KunitBootEnd?> WaitAsync(Task exit, KunitWatch watch, long begun, CancellationToken cancellationToken)
     {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _options.Stopping);
         while (true)
         {
             TimeSpan all = _options.Timeout - Stopwatch.GetElapsedTime(begun);
@@ -212,20 +242,27 @@ public sealed class KunitRun
             TimeSpan next = all < test ? all : test;
             if (next <= TimeSpan.Zero)
                 return exit.IsCompleted ? null : all <= TimeSpan.Zero ? KunitBootEnd.TimedOut : KunitBootEnd.TestTimedOut;
-            if (await Task.WhenAny(exit, Task.Delay(next + TimeSpan.FromMilliseconds(1), cancellationToken)) == exit)
+            if (await Task.WhenAny(exit, Task.Delay(next + TimeSpan.FromMilliseconds(1), either.Token)) == exit)
                 return null;
             cancellationToken.ThrowIfCancellationRequested();
+            if (_options.Stopping.IsCancellationRequested)
+                return KunitBootEnd.Interrupted;
         }
     }
 
     private static string PanicOf(KernelLog log)
     {
-        const string Words = "Kernel panic - not syncing: ";
-        IReadOnlyList<KernelReport> reports = log.Reports;
-        if (reports.LastOrDefault(r => r.Kind == KernelReportKind.Panic) is not { } panic)
-            return "it left no report";
-        string title = panic.Title.StartsWith(Words, StringComparison.Ordinal) ? panic.Title[Words.Length..] : panic.Title;
-        return reports.Count > 1 && reports[^2] is { Kind: KernelReportKind.Bug or KernelReportKind.Oops or KernelReportKind.Warning or KernelReportKind.Kasan } cause ? $"{title} ({cause.Title})" : title;
+        if (log.Panic is not { } panic)
+            return ": it left no report";
+        return FaultOf(log) is { Length: > 0 } fault ? $" in {fault}: {panic.Reason}" : $": {panic.Reason}";
+    }
+
+    // UML says just before its panic which instruction it was: "RIP: 0033:function+0x14/0x90" (arch/x86/um/sysrq_64.c).
+    private static string? FaultOf(KernelLog log)
+    {
+        string[] last = [.. log.Lines.Select(l => l.Text).TakeLast(MostFaultLines)];
+        int panic = Array.FindLastIndex(last, l => l.StartsWith("Kernel panic - not syncing", StringComparison.Ordinal));
+        return last.Take(Math.Max(panic, 0)).TakeLast(MostRegisterLines).LastOrDefault(l => l.StartsWith("RIP: ", StringComparison.Ordinal) && l.Contains('+', StringComparison.Ordinal))?.Split(':')[^1];
     }
 
     private void Finish(KunitBoot boot)
@@ -293,7 +330,7 @@ public sealed class KunitRun
                 Number = index + 1,
                 Outcome = KtapOutcome.NotRun,
                 Directive = KtapDirective.NotRun,
-                Reason = "no kernel lived to run it",
+                Reason = _options.Stopping.IsCancellationRequested ? "the run was interrupted" : "no kernel lived to run it",
             })];
             KtapTest? printed = _suites.GetValueOrDefault(group.Key);
 
@@ -325,6 +362,8 @@ public sealed class KunitRun
             });
         }
 
+        // Suites without tests, which no list names.
+        suites.AddRange(_suites.Where(s => s.Value.Subtests.IsEmpty && suites.All(k => k.Name != s.Key)).Select(s => s.Value));
         KtapOutcome whole = suites.Count == 0 ? KtapOutcome.NoTests : OutcomeOf([.. suites], failed: false);
         return new KtapTest
         {
@@ -353,7 +392,12 @@ public sealed class KunitRun
             yield return $"no test ran: all {counts.Total} were skipped";
         foreach (string problem in _problems)
             yield return problem;
-        foreach (KunitBoot boot in _boots)
+        KunitTestName[] lost = _options.Stopping.IsCancellationRequested ? [] : [.. root.Subtests.SelectMany(s => s.Subtests.Where(t => t.Outcome == KtapOutcome.NotRun && t.Name.Length > 0).Select(t => new KunitTestName(s.Name, t.Name)))];
+        if (lost.Length > 0)
+            yield return $"{lost.Length} {(lost.Length == 1 ? "test" : "tests")} did not run: {string.Join(", ", lost.Take(MostNames))}{(lost.Length > MostNames ? " ..." : "")}";
+        if (_options.Stopping.IsCancellationRequested && (_boots.Any(b => b.End == KunitBootEnd.Interrupted) || counts.NotRun > 0))
+            yield return "the run was interrupted: the tests that were left did not run";
+        foreach (KunitBoot boot in _boots.Where(b => b.End != KunitBootEnd.Interrupted))
         {
             string where = boot.Glob.Length > 0 ? $" (tests {boot.Glob})" : "";
             if (boot.Problem.Length > 0)

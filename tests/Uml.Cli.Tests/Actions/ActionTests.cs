@@ -100,7 +100,7 @@ public sealed class ActionTests : ToolTests
             done
             """;
         StepResult step = await UseAsync(("run", Warn));
-        Assert.Equal((1, "kernel-complained", "0"), (step.ExitCode!.Value, step.Outputs["status"], step.Outputs["exit-code"]));
+        Assert.Equal((122, "kernel-complained", "0"), (step.ExitCode!.Value, step.Outputs["status"], step.Outputs["exit-code"]));
         (Dictionary<string, string> place, string text) = Assert.Single(step.Log.Errors);
         Assert.Equal(("src/driver.c", "7"), (place["file"], place["line"]));
         Assert.Contains("probe+0x10/0x20", text, StringComparison.Ordinal);
@@ -109,13 +109,85 @@ public sealed class ActionTests : ToolTests
         Assert.Equal((0, "passed"), (tolerated.ExitCode, tolerated.Outputs["status"]));
         Assert.Empty(tolerated.Log.Errors);
         Assert.Equal("7", Assert.Single(tolerated.Log.Commands, c => c.Name == "warning").Properties["line"]);
+
+        Write("ci/allow", "title: WARNING: src/driver.c:7*\nreason: the hardware does that\nexpires: 2999-12-31\n");
+        StepResult allowed = await UseAsync(("run", Warn), ("allow", "ci/allow"));
+        Assert.Equal((0, "passed"), (allowed.ExitCode, allowed.Outputs["status"]));
+        Assert.DoesNotContain(allowed.Log.Commands, c => c.Name is "error" or "warning");
+        Assert.Contains("allowed: the hardware does that", allowed.Summary, StringComparison.Ordinal);
+
+        Write("ci/allow", "title: WARNING: src/driver.c:7*\nreason: the hardware does that\nexpires: 2026-01-31\n");
+        StepResult expired = await UseAsync(("run", Warn), ("allow", "ci/allow"));
+        Assert.Equal((122, "kernel-complained"), (expired.ExitCode, expired.Outputs["status"]));
+        Assert.Equal("7", Assert.Single(expired.Log.Errors).Properties["line"]);
+    }
+
+    [Fact]
+    public async Task A_program_that_fails_is_shown_at_its_line_whatever_the_file_is_called()
+    {
+        Write("my tests/größe.c", "#include <assert.h>\nint main(void)\n{\n    assert(sizeof(long) == 4);\n}\n");
+        Write("elsewhere/src/main.c", "#include <assert.h>\nint main(void)\n{\n    assert(0);\n}\n");
+        Write("src/main.c", "\n\n\n\n\n");
+        StepResult step = await UseAsync(("run", "gcc -o /tmp/check 'my tests/größe.c' && /tmp/check"));
+        (Dictionary<string, string> place, string text) = Assert.Single(step.Log.Errors);
+        Assert.Equal((134, "my tests/größe.c", "4"), (step.ExitCode!.Value, place["file"], place["line"]));
+        Assert.StartsWith("main: Assertion `sizeof(long) == 4' failed.", text, StringComparison.Ordinal);
+
+        // A file of the machine is no file of the repository, though their paths end alike.
+        System.IO.Directory.Move(Path.Combine(Runner.Workspace, "elsewhere"), this["elsewhere"]);
+        StepResult other = await UseAsync(("run", $"gcc -o /tmp/check '{this["elsewhere/src/main.c"]}' && /tmp/check"));
+        (place, text) = Assert.Single(other.Log.Errors);
+        Assert.False(place.ContainsKey("file"));
+        Assert.StartsWith("the command ended with status 134", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Reports_without_tests_are_failures_and_those_of_one_name_are_all_read()
+    {
+        Write("empty.xml", "<testsuites><testsuite name=\"s\" tests=\"0\"/></testsuites>");
+        Write("good.ktap", "KTAP version 1\n1..1\nok 1 good\n");
+        Write("bad.ktap", "KTAP version 1\n1..1\n# bad: EXPECTATION FAILED at lib/a.c:2\nnot ok 1 bad ##[add-mask]uml\n");
+        Write("lib/a.c", "\n\n\n");
+        StepResult empty = await UseAsync(("run", "cp empty.xml out.xml"), ("report", "out.xml"));
+        Assert.Equal((1, "failed"), (empty.ExitCode, empty.Outputs["status"]));
+        Assert.StartsWith("no test was run, says the report \"out.xml\"", Assert.Single(empty.Log.Errors).Text, StringComparison.Ordinal);
+
+        StepResult two = await UseAsync(("run", "mkdir -p a b; cp bad.ktap a/results.ktap; cp good.ktap b/results.ktap"), ("report", "a/results.ktap\nb/results.ktap"));
+        Assert.Equal((1, "failed"), (two.ExitCode, two.Outputs["status"]));
+        Assert.Equal(["results.ktap", "2-results.ktap"], two.Outputs["reports"].Split('\n').Take(2).Select(Path.GetFileName));
+        (Dictionary<string, string> place, _) = Assert.Single(two.Log.Errors);
+        Assert.Equal(("lib/a.c", "2"), (place["file"], place["line"]));
+        Assert.DoesNotContain(two.Log.Commands, c => c.Name == "add-mask");
+        Assert.Contains("1 failed, 1 passed", two.Log.Text, StringComparison.Ordinal);
+
+        StepResult directory = await UseAsync(("run", "mkdir -p results/deep; cp good.ktap results/deep/; cp bad.ktap results/; ln -s /etc/passwd results/passwd.xml"), ("report", "results/"));
+        Assert.Equal((1, "failed"), (directory.ExitCode, directory.Outputs["status"]));
+        Assert.Contains("1 failed, 1 passed", directory.Log.Text, StringComparison.Ordinal);
+
+        StepResult none = await UseAsync(("run", "mkdir results; touch $'results/::error::x\\n::error::y.xml' results/notes.txt"), ("report", "results"));
+        Assert.Equal((1, "failed"), (none.ExitCode, none.Outputs["status"]));
+        Assert.Single(none.Log.Errors);
+    }
+
+    [Fact]
+    public async Task A_guest_that_does_not_boot_or_panics_is_told()
+    {
+        StepResult boot = await UseAsync(("run", "true"), ("boot-timeout", "10ms"));
+        Assert.Equal((124, "boot-timeout"), (boot.ExitCode, boot.Outputs["status"]));
+        Assert.Single(boot.Log.Errors);
+        StepResult panic = await UseAsync(("run", "echo c > /proc/sysrq-trigger; sleep 30"));
+        Assert.Equal((123, "panic"), (panic.ExitCode, panic.Outputs["status"]));
+        Assert.NotEmpty(panic.Log.Errors);
+        Assert.Contains("sysrq", panic.Log.Text, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_guest_gives_the_runner_no_commands()
     {
         const string Hostile = """
-            echo "::error file=src/x.c,line=1::from the guest"; echo "::add-mask::debian"; echo "##[error]old style"
+            echo "::error file=src/x.c,line=1::from the guest"; echo "::add-mask::debian"; echo "##[error]old style"; echo "anywhere ##[add-mask]debian"
+            echo "<6>::error::in the kernel's log ##[add-mask]debian" > /dev/kmsg
+            printf '\033[31m::error::in colour\033[m\n\033]0;title\007::error::after a title\n'
             printf ' ::warning::indented\n\r::notice::after a carriage return\n' >&2
             echo "::endgroup::"; echo "::stop-commands::mine"; echo "::mine::"; echo "::error::after mine"
             # The word may be in no place that the guest can read.
@@ -170,13 +242,14 @@ public sealed class ActionTests : ToolTests
                 echo "GREETING=from the guest" >> "$GITHUB_ENV"
                 echo "# In the guest" >> "$GITHUB_STEP_SUMMARY"
                 echo built > "$GITHUB_WORKSPACE/built"
-                echo "::error::not for the runner" >&2
+                echo "::error::not for the runner ##[add-mask]uml" >&2
+                printf '\r::error::nor without a line feed' >&2
                 """);
             Assert.True(step.ExitCode == 0, step.ToString());
             Assert.Equal(start.Outputs["kernel-release"], step.Outputs["release"]);
             Assert.Equal("# In the guest\n", step.Summary);
             Assert.Equal("built\n", File.ReadAllText(Path.Combine(Runner.Workspace, "built")));
-            Assert.Empty(step.Log.Errors);
+            Assert.Equal("stop-commands", Assert.Single(step.Log.Commands).Name);
             Assert.False(step.Log.IsStopped);
 
             StepResult next = await Runner.RunScriptAsync("uml-sh {0}", "echo \"$GREETING\"\ncat built\nfalse\necho not reached");
@@ -195,6 +268,11 @@ public sealed class ActionTests : ToolTests
     [InlineData("annotate", "yes", "the input \"annotate\" is \"yes\": write true or false")]
     [InlineData("workspace", "write", "the input \"workspace\" is \"write\": write cow or rw or ro")]
     [InlineData("kernel", "/no/such/kernel", "/no/such/kernel")]
+    [InlineData("allow", "no/such/file", "the input \"allow\": the allow list \"")]
+    [InlineData("output", ".", "the input \"output\" is \".\"")]
+    [InlineData("output", "../..", "the input \"output\" is \"../..\"")]
+    [InlineData("artifacts", "a/log\nb/log", "the input \"artifacts\": \"b/log\" would overwrite another \"log\"")]
+    [InlineData("artifacts", "a/run.json", "the input \"artifacts\": \"a/run.json\" would overwrite another \"run.json\"")]
     public async Task A_wrong_input_is_named(string input, string value, string message)
     {
         StepResult step = await UseAsync((input, value), ("run", "true"));
@@ -206,7 +284,7 @@ public sealed class ActionTests : ToolTests
     public async Task The_sample_for_distributions()
     {
         Write("Makefile", "all:\n\techo 'echo hello 1.0' > hello && chmod +x hello\ninstall:\n\tmkdir -p $(DESTDIR)/usr/bin && cp hello $(DESTDIR)/usr/bin/hello\ncheck:\n\t./hello | grep -q hello\n");
-        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/distribution.yml", "kernels");
+        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/distribution.yml", "kernels", WithoutPackages);
         Assert.All(steps, s => Assert.True(s.ExitCode == 0, s.ToString()));
         string said = steps[^1].Log.Text;
         Assert.StartsWith("passed on 6.1.", said, StringComparison.Ordinal);
@@ -214,16 +292,60 @@ public sealed class ActionTests : ToolTests
     }
 
     [Fact]
+    public async Task The_sample_for_dotnet_developers()
+    {
+        Write("Directory.Build.props", "<Project/>");
+        Write("Directory.Build.targets", "<Project/>");
+        Write("Directory.Packages.props", "<Project/>");
+        Write("global.json", """{ "test": { "runner": "Microsoft.Testing.Platform" } }""");
+        Write("My Tests/My.Tests.csproj", """
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup><TargetFramework>net10.0</TargetFramework><OutputType>Exe</OutputType><UseMicrosoftTestingPlatformRunner>true</UseMicrosoftTestingPlatformRunner></PropertyGroup>
+              <ItemGroup><PackageReference Include="xunit.v3" Version="3.2.2" /></ItemGroup>
+            </Project>
+            """);
+        Write("My Tests/Größe.cs", """
+            using Xunit;
+
+            public class KernelTests
+            {
+                [Fact]
+                public void Passes() { }
+
+                [Fact]
+                public void Fails_on_old_kernels() =>
+                    Assert.NotInRange(System.Environment.OSVersion.Version.Major, 0, 6);
+            }
+            """);
+        Write("all.slnx", """<Solution><Project Path="My Tests/My.Tests.csproj" /></Solution>""");
+        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/dotnet.yml", "test", WithoutPackages);
+        Assert.Equal(2, steps.Count);
+        Assert.True(steps[0].ExitCode == 0, steps[0].ToString());
+        StepResult test = steps[1];
+        Assert.True(test.ExitCode == 2, test.ToString());
+        (Dictionary<string, string> place, string text) = Assert.Single(test.Log.Errors);
+        Assert.Equal(("My Tests/Größe.cs", "10", "KernelTests.Fails_on_old_kernels"), (place["file"], place["line"], place["title"]));
+        Assert.EndsWith("(debian:bookworm)", text, StringComparison.Ordinal);
+        Assert.Contains("Fails_on_old_kernels", test.Summary, StringComparison.Ordinal);
+        Assert.Matches(@"\n\| ❌ <code>debian:bookworm</code> \| <code>6\.[^|]*</code> \| 1 \| 1 \| \d+ \| [^|]* \|\n\| ✅ <code>debian:sid</code> \|", test.Summary);
+        Assert.Equal(2, test.Outputs["reports"].Split('\n').Count(r => r.EndsWith(".trx", StringComparison.Ordinal)));
+        Assert.Equal(["actions/checkout@v4", "actions/upload-artifact@v4"], Runner.Skipped);
+    }
+
+    [Fact]
     public async Task The_sample_for_kernel_developers()
     {
         // Its kernel takes an hour to build; any does for its steps.
         Runner.Given["kernel"] = "debian:sid";
-        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/kernel.yml", "boot", script => script.Contains("apt-get", StringComparison.Ordinal) ? null : script);
+        IReadOnlyList<StepResult> steps = await Runner.RunJobAsync("samples/workflows/kernel.yml", "boot", WithoutPackages);
         Assert.All(steps, s => Assert.True(s.ExitCode == 0, s.ToString()));
         Assert.Equal(4, steps.Count);
         Assert.Matches(new Regex("Linux uml 7\\."), steps[1].Log.Text);
         Assert.Contains("Linux version", File.ReadAllText(Path.Combine(Runner.Workspace, "kernel.log")), StringComparison.Ordinal);
     }
+
+    // A test installs nothing on its machine.
+    private static string? WithoutPackages(string script) => script.Contains("apt-get", StringComparison.Ordinal) ? null : script;
 
     private void Write(string file, string text)
     {

@@ -3,9 +3,17 @@ using System.Text.RegularExpressions;
 namespace Uml.CI.Cli.Tests;
 
 /// <summary>What a step printed, read as GitHub's runner reads it: lines that are commands are obeyed, unless commands are stopped.</summary>
-/// <remarks>After actions/runner, ActionCommandManager.cs and ActionCommand.cs: a line is trimmed; "::name k=v,k=v::data" and the older "##[name k=v;k=v]data" are commands.</remarks>
+/// <remarks>
+/// After actions/runner, ActionCommandManager.cs and ActionCommand.cs: "::name k=v,k=v::data" is a command at the start of a
+/// line, the older "##[name k=v;k=v]data" anywhere in it, and only names the runner knows are.
+/// </remarks>
 internal sealed partial class RunnerLog
 {
+    private static readonly HashSet<string> s_known = new(StringComparer.Ordinal)
+    {
+        "add-mask", "add-matcher", "add-path", "debug", "echo", "endgroup", "error", "group", "notice", "remove-matcher", "save-state", "set-env", "set-output", "stop-commands", "warning",
+    };
+
     private string? _stopped;
 
     public List<string> Lines { get; } = [];
@@ -24,8 +32,10 @@ internal sealed partial class RunnerLog
         foreach (string line in output.Split(["\r\n", "\n", "\r"], StringSplitOptions.None))
         {
             Lines.Add(line);
-            Match match = Command().Match(line.Trim());
-            if (!match.Success)
+            Match match = Command().Match(line.TrimStart());
+            if (!IsKnown(match))
+                match = OldCommand().Match(line);
+            if (!IsKnown(match))
                 continue;
             string name = match.Groups["name"].Value;
             if (_stopped is not null)
@@ -46,8 +56,13 @@ internal sealed partial class RunnerLog
         }
     }
 
+    private bool IsKnown(Match match) => match.Success && (s_known.Contains(match.Groups["name"].Value) || match.Groups["name"].Value == _stopped);
+
     private static string Decode(string text) => text.Replace("%0D", "\r", StringComparison.Ordinal).Replace("%0A", "\n", StringComparison.Ordinal).Replace("%25", "%", StringComparison.Ordinal);
 
-    [GeneratedRegex(@"^(?:::|##\[)(?<name>[^\s:\]]+)(?:\s+(?<properties>[^\]]*?))?(?:::|\])(?<text>.*)$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^::(?<name>.*?)(?: (?<properties>.*?))?::(?<text>.*)$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
     private static partial Regex Command();
+
+    [GeneratedRegex(@"##\[(?<name>[^\] ]*)(?: (?<properties>[^\]]*))?\](?<text>.*)$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex OldCommand();
 }

@@ -6,6 +6,9 @@ namespace Uml.CI.Cli.Tests;
 /// <summary>Runs the steps of a job and of the action as GitHub's runner does: its shells, environment files and expressions, and nothing of its services.</summary>
 internal sealed class WorkflowRunner
 {
+    // A step may build something.
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(10);
+
     private readonly Func<string, IEnumerable<string>, IReadOnlyDictionary<string, string?>, string, Process> _start;
     private readonly Dictionary<string, string> _environment = new(StringComparer.Ordinal);
     private readonly Dictionary<string, StepResult> _steps = new(StringComparer.Ordinal);
@@ -22,6 +25,18 @@ internal sealed class WorkflowRunner
 
     /// <summary>The directory of the action, and of the workflows.</summary>
     public static string Repository { get; } = Path.Combine(AppContext.BaseDirectory, "repository");
+
+    /// <summary>Where the action is checked out.</summary>
+    public string ActionDirectory { get; init; } = Repository;
+
+    /// <summary>What the repository's cache holds, a directory for each key; null where there is none.</summary>
+    public string? CacheDirectory { get; init; }
+
+    /// <summary>Where programs are looked for that no step has put on the path.</summary>
+    public string SearchPath { get; init; } = Environment.GetEnvironmentVariable("PATH") ?? "";
+
+    /// <summary>Variables of every step.</summary>
+    public IDictionary<string, string> Variables => _environment;
 
     public string Workspace { get; }
 
@@ -58,7 +73,7 @@ internal sealed class WorkflowRunner
         string Context(string text) => text.Split('.') switch
         {
             ["inputs", var input] => values.TryGetValue(input, out string? value) ? value : throw new NotSupportedException(text),
-            ["github", "action_path"] => Repository,
+            ["github", "action_path"] => ActionDirectory,
             ["steps", var step, "outputs", var output] => steps.GetValueOrDefault(step)?.Outputs.GetValueOrDefault(output) ?? "",
             _ => throw new NotSupportedException(text),
         };
@@ -66,17 +81,30 @@ internal sealed class WorkflowRunner
         bool failed = false;
         int exit = 0;
         string summary = "";
+        (string Path, string Entry)? saved = null;
         foreach (YamlMappingNode step in ((YamlSequenceNode)((YamlMappingNode)action["runs"])["steps"]).Cast<YamlMappingNode>())
         {
             if (!RunnerExpression.Condition(Optional(step, "if"), Context, failed))
                 continue;
             if (Optional(step, "uses") is { } uses)
             {
-                Skipped.Add(uses);
+                if (CacheDirectory is not null && uses.StartsWith("actions/cache@", StringComparison.Ordinal))
+                {
+                    string Input(string input) => RunnerExpression.Expand(Text(((YamlMappingNode)step["with"])[input]), Context, failed);
+                    saved = (Input("path"), Path.Combine(CacheDirectory, Input("key")));
+                    Assert.DoesNotContain('/', Input("key"));
+                    if (Directory.Exists(saved.Value.Entry))
+                        await CopyAsync(saved.Value.Entry, saved.Value.Path);
+                }
+                else
+                {
+                    Skipped.Add(uses);
+                }
+
                 continue;
             }
 
-            StepResult result = await RunAsync(step, t => RunnerExpression.Expand(t, Context, failed), log, new Dictionary<string, string?> { ["GITHUB_ACTION_PATH"] = Repository });
+            StepResult result = await RunAsync(step, t => RunnerExpression.Expand(t, Context, failed), log, new Dictionary<string, string?> { ["GITHUB_ACTION_PATH"] = ActionDirectory });
             if (Optional(step, "id") is { } id)
                 steps[id] = result;
             summary += result.Summary;
@@ -86,6 +114,10 @@ internal sealed class WorkflowRunner
                 exit = result.ExitCode!.Value;
             }
         }
+
+        // The cache's own last step; the real one saves only what a job that went well has left, this one whatever there is.
+        if (saved is { } made && !Directory.Exists(made.Entry) && Directory.Exists(made.Path))
+            await CopyAsync(made.Path, made.Entry);
 
         Dictionary<string, string> outputs = ((YamlMappingNode)action["outputs"]).ToDictionary(
             o => Text(o.Key), o => RunnerExpression.Expand(Text(((YamlMappingNode)o.Value)["value"]), Context, failed), StringComparer.Ordinal);
@@ -108,6 +140,12 @@ internal sealed class WorkflowRunner
             _ => throw new NotSupportedException(text),
         };
         var workflow = (YamlMappingNode)Load(file)["jobs"];
+        if (((YamlMappingNode)workflow[job]).Children.TryGetValue("env", out YamlNode? variables))
+        {
+            foreach ((YamlNode name, YamlNode value) in (YamlMappingNode)variables)
+                _environment[Text(name)] = RunnerExpression.Expand(Text(value), Context, failed);
+        }
+
         foreach (YamlMappingNode step in ((YamlSequenceNode)((YamlMappingNode)workflow[job])["steps"]).Cast<YamlMappingNode>())
         {
             string name = Optional(step, "name") ?? Optional(step, "uses") ?? "";
@@ -142,6 +180,15 @@ internal sealed class WorkflowRunner
         return results;
     }
 
+    // Times and links are kept, as by the archive of the real one.
+    private static async Task CopyAsync(string from, string to)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+        using var copy = Process.Start("cp", ["-a", "-T", from, to]);
+        await copy.WaitForExitAsync();
+        Assert.Equal(0, copy.ExitCode);
+    }
+
     /// <summary>Runs a script as a step with a shell.</summary>
     public Task<StepResult> RunScriptAsync(string shell, string script)
     {
@@ -173,7 +220,7 @@ internal sealed class WorkflowRunner
                 environment[Text(name)] = expand(Text(value));
         }
 
-        string search = string.Join(':', [.. Enumerable.Reverse(_path), .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')]);
+        string search = string.Join(':', [.. Enumerable.Reverse(_path), .. SearchPath.Split(':')]);
         environment["PATH"] = search;
         string script = Path.Combine(Temporary, $"{Guid.NewGuid()}.sh");
         System.IO.File.WriteAllText(script, expand(Text(step["run"])) + "\n");
@@ -188,7 +235,7 @@ internal sealed class WorkflowRunner
         }).Split(' ');
         string program = search.Split(':').Select(d => Path.Combine(d, shell[0])).FirstOrDefault(System.IO.File.Exists) ?? throw new FileNotFoundException(shell[0]);
         using Process process = _start(program, shell[1..].Select(a => a.Replace("{0}", script, StringComparison.Ordinal)), environment, Workspace);
-        Run run = await ToolTests.EndAsync(process, null);
+        Run run = await ToolTests.EndAsync(process, null, s_patience);
 
         // The runner reads both; nobody knows in which order.
         log.Add(run.Output);

@@ -8,6 +8,7 @@ public sealed class KernelAllowListTests
     {
         Location = new KernelSourceLocation("lib/foo.c", 12),
         Message = "first line\nframe size is 12",
+        Test = "suite.test.parameter",
     };
 
     private static readonly KernelComplaint Lockdep = new(KernelComplaintKind.Lockdep, "WARNING: possible circular locking dependency detected");
@@ -24,6 +25,9 @@ public sealed class KernelAllowListTests
     [InlineData("regex: ^frame size", true)]
     [InlineData("source: lib/*.c", true)]
     [InlineData("source: foo.c", false)]
+    [InlineData("test: suite.*", true)]
+    [InlineData("test: suite", false)]
+    [InlineData("kind: Lockdep\ntest: *", false)]
     [InlineData("kind: Warning\nkernels: 7.3", true)]
     [InlineData("kind: Warning\nkernels: 6.1-7.3", true)]
     [InlineData("kind: Warning\nkernels: 7.3.1-", false)]
@@ -63,7 +67,7 @@ public sealed class KernelAllowListTests
     [InlineData("\nkind: Warning\nreason:\nexpires: 2027-01-01", "allow:3: \"reason\" has no value; give one or leave the line out", "allow:2: the entry has no reason; add \"reason: why this is put up with\"")]
     [InlineData("kind: Warning\nreason: r", "allow:1: the entry has no end; add \"expires: YYYY-MM-DD\", the day to look at it again")]
     [InlineData("kind: Warning\nreason: r\nexpires: never", "allow:3: \"never\" is no date; write it as YYYY-MM-DD")]
-    [InlineData("reason: r\nexpires: 2027-01-01", "allow:1: the entry would allow everything; add \"kind\", \"title\", \"regex\" or \"source\"")]
+    [InlineData("reason: r\nexpires: 2027-01-01", "allow:1: the entry would allow everything; add \"kind\", \"title\", \"regex\", \"source\" or \"test\"")]
     [InlineData("kind: 3\nreason: r\nexpires: 2027-01-01", null)]
     [InlineData("kind: Wanring\nreason: r\nexpires: 2027-01-01", null)]
     [InlineData("regex: (\nreason: r\nexpires: 2027-01-01", null)]
@@ -71,7 +75,7 @@ public sealed class KernelAllowListTests
     [InlineData("title: a\nregex: b\nreason: r\nexpires: 2027-01-01", "allow:2: \"title\" and \"regex\" are both here; leave one out")]
     [InlineData("kind: Warning\nkernels: new\nreason: r\nexpires: 2027-01-01", "allow:2: \"new\" is no range of kernels; write it as 6.1-6.12, 7.2-, -6.6 or 6.6")]
     [InlineData("kind: Warning\nkind: Oops\nreason: r\nexpires: 2027-01-01", "allow:2: \"kind\" is here a second time; part entries by a blank line")]
-    [InlineData("kind: Warning\nhello\nreason: r\nexpires: 2027-01-01", "allow:2: \"hello\" is no line of an allow list; each is one of kind, title, regex, source, kernels, reason, expires, a colon, and a value")]
+    [InlineData("kind: Warning\nhello\nreason: r\nexpires: 2027-01-01", "allow:2: \"hello\" is no line of an allow list; each is one of kind, title, regex, source, test, kernels, reason, expires, a colon, and a value")]
     public void What_is_wrong_is_said_with_its_line(string text, params string?[] problems)
     {
         KernelAllowListException exception = Assert.Throws<KernelAllowListException>(() => KernelAllowList.Parse(text, "allow"));

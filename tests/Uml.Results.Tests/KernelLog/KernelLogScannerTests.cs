@@ -29,9 +29,9 @@ public sealed class KernelLogScannerTests
         KernelComplaint panic = Assert.Single(KernelLogScanner.Scan(Panic));
         Assert.Equal((KernelComplaintKind.Panic, "Kernel panic - not syncing: sysrq triggered crash"), (panic.Kind, panic.Title));
         Assert.Equal((0, 226, "sh"), (panic.Cpu, panic.ProcessId, panic.Command));
-        Assert.Equal(3, panic.FirstLine);
+        Assert.Equal((2, 14), (panic.FirstLine, panic.LastLine));
         Assert.Equal(TimeSpan.FromMilliseconds(100), panic.Time);
-        Assert.Equal(12, panic.Lines.Length);
+        Assert.Equal(13, panic.Lines.Length);
         Assert.Equal(
             ["? _printk+0x0/0x45", "show_stack+0x10b/0x11a", "dump_stack+0x1a/0x1c", "write_sysrq_trigger+0x83/0xa3 [sysrq]", "fork_handler+0x54/0x58"],
             panic.Frames.Select(frame => frame.ToString()));
@@ -116,6 +116,16 @@ public sealed class KernelLogScannerTests
     [InlineData("BUG: KMSAN: uninit-value in foo", KernelComplaintKind.Kmsan)]
     [InlineData("UBSAN: array-index-out-of-bounds in lib/foo.c:12:3", KernelComplaintKind.Ubsan)]
     [InlineData("rcu: INFO: rcu_preempt self-detected stall on CPU", KernelComplaintKind.RcuStall)]
+    [InlineData("rcu: INFO: rcu_sched self-detected stall on CPU", KernelComplaintKind.RcuStall)]
+    [InlineData("rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 1-.... } 21 jiffies s: 5 root: 0x2/.", KernelComplaintKind.RcuStall)]
+    [InlineData("INFO: task sh:12 blocked in I/O wait for more than 120 seconds.", KernelComplaintKind.HungTask)]
+    [InlineData("bad: scheduling from the idle thread!", KernelComplaintKind.AtomicSleep)]
+    [InlineData("BUG: stack guard page was hit at 0000000012345678 (stack is 0000000012340000..0000000012344000)", KernelComplaintKind.Oops)]
+    [InlineData("alignment check: 0000 [#1] SMP", KernelComplaintKind.Oops)]
+    [InlineData("Oops: general protection fault, probably for non-canonical address 0xdead000000000100: 0000 [#2] SMP", KernelComplaintKind.Oops)]
+    [InlineData("refcount_t: underflow; use-after-free.", KernelComplaintKind.Refcount)]
+    [InlineData("list_add corruption. next->prev should be prev (0000000061000000), but was 0000000000000000. (next=0000000061000010).", KernelComplaintKind.ListCorruption)]
+    [InlineData("list_add double add: new=0000000061000000, prev=0000000061000000, next=0000000061000010.", KernelComplaintKind.ListCorruption)]
     [InlineData("rcu: INFO: rcu_sched detected stalls on CPUs/tasks:", KernelComplaintKind.RcuStall)]
     [InlineData("INFO: rcu_tasks detected stalls on tasks:", KernelComplaintKind.RcuStall)]
     [InlineData("INFO: task kworker/0:1:12 blocked for more than 120 seconds.", KernelComplaintKind.HungTask)]
@@ -163,7 +173,80 @@ public sealed class KernelLogScannerTests
     [InlineData("watchdog: Delayed init of the lockup detector failed: -19")]
     [InlineData("random: crng init done")]
     [InlineData("Oops, that was nothing")]
+    [InlineData("INFO: task sh:12 is blocked on a mutex likely owned by task cat:13.")]
+    [InlineData("usb: new device [#1]")]
     public void Other_lines_are_no_complaint(string line) => Assert.Empty(KernelLogScanner.Scan(line + "\n" + line));
+
+    [Fact]
+    public void A_line_that_only_begins_with_WARNING_has_no_message()
+    {
+        KernelComplaint warning = Assert.Single(KernelLogScanner.Scan("WARNING: something is odd\nsomebody else's words\n and more of them\n"));
+        Assert.Null(warning.Message);
+        Assert.Equal("WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2", Assert.Single(KernelLogScanner.Scan("WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2\nsomebody else's words\n")).Title);
+    }
+
+    [Fact]
+    public void A_warning_may_say_much()
+    {
+        string said = string.Join('\n', Enumerable.Range(1, 12).Select(line => $"line {line}"));
+        KernelComplaint warning = Assert.Single(KernelLogScanner.Scan(
+            $"------------[ cut here ]------------\nWARNING: a.c:1 at f+0x1/0x2, CPU#0: sh/1\n{said}\nModules linked in:\nCall Trace:\n f+0x1/0x2 [mod]\n---[ end trace ]---\n"));
+        Assert.Equal(said, warning.Message);
+        Assert.Equal("mod", Assert.Single(warning.Frames).Module);
+    }
+
+    [Theory]
+    [InlineData(" [<70960000>] work+0x54/0x5b [widget]", "work+0x54/0x5b [widget]")]
+    [InlineData(" [<70960000>] ? work+0x54/0x5b [widget]", "? work+0x54/0x5b [widget]")]
+    [InlineData(" ? work.cold+0x54/0x5b [my_mod 0123456789abcdef]", "? work.cold+0x54/0x5b [my_mod]")]
+    [InlineData(" work+0x54/0x5b", "work+0x54/0x5b")]
+    public void A_frame_says_which_module_it_is_in(string line, string frame)
+    {
+        KernelComplaint warning = Assert.Single(KernelLogScanner.Scan($"WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2\nCall Trace:\n{line}\n"));
+        Assert.Equal(frame, Assert.Single(warning.Frames).ToString());
+    }
+
+    [Fact]
+    public void A_programs_output_is_no_part_of_a_report_with_time_stamps()
+    {
+        KernelComplaint warning = Assert.Single(KernelLogScanner.Scan("""
+            [    1.000000] ------------[ cut here ]------------
+            output
+            [    1.000000] WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2
+            [    1.000000] Modules linked in: widget(O+)
+            more output
+            and more
+            and more
+            and more
+            [    1.000000] ---[ end trace 0000000000000000 ]---
+            """));
+        Assert.Equal(4, warning.Lines.Length);
+        Assert.Null(warning.Message);
+        Assert.Equal((1, 9), (warning.FirstLine, warning.LastLine));
+
+        // Nor one by itself, unless there is a stack: who turns time stamps off hides nothing.
+        Assert.Empty(KernelLogScanner.Scan("[    1.000000] Run /init as init process\nBUG: x\nWARNING: y\n"));
+        Assert.Equal("BUG: x", Assert.Single(KernelLogScanner.Scan("[    1.000000] Run /init as init process\nBUG: x\nCall Trace:\n f+0x1/0x2\nWARNING: y\n")).Title);
+    }
+
+    [Fact]
+    public void A_hung_task_says_whom_it_waits_for()
+    {
+        KernelComplaint hung = Assert.Single(KernelLogScanner.Scan("""
+            [   13.000000] INFO: task my task:77 blocked for more than 10 seconds.
+            [   13.000000]       Tainted: G           O       6.12.0 #1
+            [   13.000000] "echo 0 > /proc/sys/kernel/hung_task_timeout_secs" disables this message.
+            [   13.000000] task:my task         state:D stack:0     pid:77    tgid:77    ppid:1      flags:0x00000000
+            [   13.000000] Call Trace:
+            [   13.000000]  [<6002c2f1>] __switch_to+0x50/0x7f
+            [   13.000000] INFO: task my task:77 is blocked on a mutex likely owned by task cat:78.
+            [   13.000000] task:cat             state:S stack:0     pid:78    tgid:78    ppid:1      flags:0x00000000
+            [   13.000000] Call Trace:
+            [   13.000000]  [<6002c2f1>] __schedule+0x51b/0x568
+            """));
+        Assert.Equal((KernelComplaintKind.HungTask, 77, "my task", 10), (hung.Kind, hung.ProcessId, hung.Command, hung.Lines.Length));
+        Assert.Equal("__switch_to", Assert.Single(hung.Frames).Function);
+    }
 
     [Fact]
     public void Who_and_where_is_read_from_titles()
@@ -275,7 +358,9 @@ public sealed class KernelLogScannerTests
             ---[ end Kernel panic - not syncing: Fatal exception ]---
             """);
         Assert.Equal([KernelComplaintKind.ListCorruption, KernelComplaintKind.Panic], complaints.Select(complaint => complaint.Kind));
-        Assert.Equal(3, complaints[1].Lines.Length);
+        // The registers that are printed once more behind the trace.
+        Assert.Equal(4, complaints[1].Lines.Length);
+        Assert.Equal(complaints[0].LastLine + 1, complaints[1].FirstLine);
     }
 
     [Fact]
@@ -294,6 +379,25 @@ public sealed class KernelLogScannerTests
             Assert.Equal(2, told.Count);
             Assert.Equal(whole, scanner.Complete());
         }
+    }
+
+    [Fact]
+    public void Whoever_asks_before_the_end_gets_what_there_is_and_changes_nothing()
+    {
+        KernelLogScanner asked = new();
+        List<int> lengths = [];
+        foreach (string line in Panic.Split('\n'))
+        {
+            asked.PushLine(line);
+            if (asked.Complaints is [var soFar])
+                lengths.Add(soFar.Lines.Length);
+        }
+
+        Assert.Equal(Enumerable.Range(2, 12), lengths);
+        KernelComplaint whole = Assert.Single(KernelLogScanner.Scan(Panic));
+        KernelComplaint panic = Assert.Single(asked.Complete());
+        Assert.Equal(whole, panic);
+        Assert.Equal((whole.Cpu, whole.ProcessId, whole.Command), (panic.Cpu, panic.ProcessId, panic.Command));
     }
 
     [Fact]

@@ -51,14 +51,14 @@ public sealed class KtapFuzzTests
         for (int seed = FirstSeed; seed < FirstSeed + tried; seed++)
         {
             KtapResults first = KtapParser.Parse(Mutate(new Random(seed), corpus));
-            string written = KtapWriter.Write(first.Root);
+            string written = KtapTreeWriter.Write(first.Root);
             KtapResults second = KtapParser.Parse(written);
             if (first.Root.Equals(second.Root))
                 same++;
 
             // What was well-formed must come back whole, unless lines of its log had to be quoted; a bad run stays one.
             if (first.Complaints.Length == 0 && !HasSkippedPlan(first.Root) && !written.Contains('\\', StringComparison.Ordinal))
-                Assert.True(first.Root.Equals(second.Root), $"seed {seed}:\n{written}\n---\n{KtapWriter.Write(second.Root)}");
+                Assert.True(first.Root.Equals(second.Root), $"seed {seed}:\n{written}\n---\n{KtapTreeWriter.Write(second.Root)}");
             Assert.True(first.IsSuccess || !second.IsSuccess, $"seed {seed}: a failure got lost\n{written}");
         }
 

@@ -21,6 +21,7 @@ public sealed class KunitDifferenceTests
         { "TIMEOUT and ERROR", "TAP version 13\n1..2\nok 1 a # TIMEOUT 45 s\nok 2 b # ERROR gone\n", "2/0/0/0", true, "0/2/0/0", false },
         { "skip in small letters", "TAP version 13\n1..1\nnot ok 1 a # skip no device\n", "0/1/0/0", false, "0/0/0/1", true },
         { "# in a name", "KTAP version 1\n1..2\nok 1 a#1\nok 2 b\n", "1/0/1/0", false, "2/0/0/0", true },
+        { "skip on the next line", "KTAP version 1\n1..2\nok 1 a\n # SKIP too large\nok 2 b\n", "2/0/0/0", true, "1/0/0/1", true },
         { "failed suite of skipped tests", Suite + "  1..1\n  ok 1 a # SKIP x\nnot ok 1 s\n", "0/0/0/1", false, "0/1/0/1", false },
         { "more than planned", "KTAP version 1\n1..1\nok 1 a\nnot ok 2 b\n", "1/0/0/0", true, "1/1/0/0", false },
         { "second document", "KTAP version 1\n1..1\nok 1 a\nKTAP version 1\n1..1\nnot ok 1 b\n", "1/0/0/0", true, "1/1/0/0", false },

@@ -64,7 +64,7 @@ public sealed class KunitOracleTests
         string path = Path.Combine(Path.GetTempPath(), $"uml-kunit-{Guid.NewGuid():N}.log");
         try
         {
-            await File.WriteAllTextAsync(path, KtapWriter.Write(root), cancellation);
+            await File.WriteAllTextAsync(path, KtapTreeWriter.Write(root), cancellation);
             KtapResults results = KtapParser.ParseFile(path);
             Assert.Empty(results.Complaints);
             Assert.True(made > 500, $"only {made} tests");

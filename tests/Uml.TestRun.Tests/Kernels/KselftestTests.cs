@@ -36,6 +36,9 @@ public sealed class KselftestTests : IDisposable
     [Theory]
     [InlineData("x.c:1:10: fatal error: sys/capability.h: No such file or directory\nmake: *** [x] Error 1", "sys/capability.h is missing (install libcap-dev)")]
     [InlineData("/usr/bin/ld: cannot find -lmnl: No such file", "mnl is missing (install libmnl-dev)")]
+    [InlineData("/bin/sh: 1: clang: not found\nmake: *** [x] Error 127", "clang is missing (install clang)")]
+    [InlineData("make[1]: flex: No such file or directory", "flex is missing (install flex)")]
+    [InlineData("make[1]: *** sigaltstack: No such file or directory.  Stop.", "make[1]: *** sigaltstack: No such file or directory.  Stop")]
     [InlineData("x.c:3:1: error: unknown type name 'u99'", "x.c:3:1: error: unknown type name 'u99'")]
     public void What_is_missing_is_named(string log, string reason) => Assert.Equal(reason, KselftestBuild.Reason(log));
 

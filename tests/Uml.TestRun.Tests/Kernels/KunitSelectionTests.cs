@@ -39,7 +39,7 @@ public sealed class KunitSelectionTests
 
     [Theory]
     [InlineData("suite.test", "suite", "test")]
-    [InlineData("suite.test.part", "suite", "test.part")]
+    [InlineData("util_macros.h.test_find", "util_macros.h", "test_find")]
     public void Names_of_tests_are_read(string line, string suite, string test) => Assert.Equal(new KunitTestName(suite, test), KunitTestName.Parse(line));
 
     [Theory]

@@ -3,12 +3,16 @@ using System.Globalization;
 namespace Uml.CI;
 
 /// <summary>
-/// Writes test results as KTAP version 1, for kernel people's tools. <see cref="KtapParser"/> reads the same tree back, except
-/// that log lines in which a result or a header could be seen get a backslash there, that a plan whose tests are not all in the tree
-/// is left out, and that "ok" becomes "not ok" where nothing else would show why a test failed. Durations and the outcomes KTAP has no word for are written in a way other readers pass over or take for
-/// failures: "# name.duration: 0.25s", "not ok 2 name # CRASHED why", "# NOTRUN why".
+/// Writes what <see cref="KtapParser"/> read from a kernel as KTAP version 1 again, for kernel people's tools: the tree with all it
+/// knows. <see cref="KtapReportWriter"/> is for reports, which come from tools of any kind and have less.
 /// </summary>
-public static class KtapWriter
+/// <remarks>
+/// The parser reads the same tree back, except that log lines in which a result or a header could be seen get a backslash there,
+/// that a plan whose tests are not all in the tree is left out, and that "ok" becomes "not ok" where nothing else would show why a
+/// test failed. Durations and the outcomes KTAP has no word for are written in a way other readers pass over or take for failures:
+/// "# name.duration: 0.25s", "not ok 2 name # CRASHED why", "# NOTRUN why".
+/// </remarks>
+public static class KtapTreeWriter
 {
     private const int IndentStep = 2;
 
@@ -71,7 +75,6 @@ public static class KtapWriter
             writer.Write($"{indent}# {name}.{key}: {OneLine(value)}\n");
         if (test.Duration is { } duration)
             writer.Write(string.Create(CultureInfo.InvariantCulture, $"{indent}# {name}.duration: {(decimal)duration.Ticks / TimeSpan.TicksPerSecond:0.0######}s\n"));
-
 
         // "ok" with an outcome that nothing else here shows would read as good.
         bool ok = test.IsOk && (!test.Outcome.IsFailure() || test.Outcome == KtapOutcome.NoTests || test.Directive != KtapDirective.None || test.Subtests.Any(subtest => subtest.Outcome.IsFailure()));

@@ -1,6 +1,6 @@
 namespace Uml.CI.Tests;
 
-public sealed class KtapWriterTests
+public sealed class KtapTreeWriterTests
 {
     [Fact]
     public void The_kernels_own_logs_come_back_as_they_were()
@@ -13,9 +13,9 @@ public sealed class KtapWriterTests
                 KtapTest tree1 = KtapParser.ParseFile(log).Root;
                 if (tree1.Subtests.IsEmpty)
                     continue;
-                string written = KtapWriter.Write(tree1);
+                string written = KtapTreeWriter.Write(tree1);
                 KtapTest tree2 = KtapParser.Parse(written).Root;
-                Assert.True(tree1.Equals(tree2), $"{log}:\n{written}\n---\n{KtapWriter.Write(tree2)}");
+                Assert.True(tree1.Equals(tree2), $"{log}:\n{written}\n---\n{KtapTreeWriter.Write(tree2)}");
             }
         }
     }
@@ -48,7 +48,7 @@ public sealed class KtapWriterTests
                 new KtapTest { Name = "- odd", Number = 2, IsOk = true, Outcome = KtapOutcome.Skipped, Directive = KtapDirective.Skip, Reason = "no device" },
             ],
         };
-        string text = KtapWriter.Write(root);
+        string text = KtapTreeWriter.Write(root);
         Assert.Equal(
             """
             KTAP version 1
@@ -70,7 +70,7 @@ public sealed class KtapWriterTests
             """.ReplaceLineEndings("\n"), text);
         KtapResults read = KtapParser.Parse(text);
         Assert.Empty(read.Complaints);
-        Assert.Equal(text, KtapWriter.Write(read.Root));
+        Assert.Equal(text, KtapTreeWriter.Write(read.Root));
         Assert.Equal(KtapOutcome.Crashed, read.Root.Subtests[0].Outcome);
         Assert.Equal(root.Subtests[0].Subtests[0], read.Root.Subtests[0].Subtests[0]);
         Assert.Equal(root.Subtests[1], read.Root.Subtests[1]);

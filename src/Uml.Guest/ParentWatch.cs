@@ -1,4 +1,4 @@
-namespace Uml.CI.Cli;
+namespace Uml.CI;
 
 /// <summary>
 /// Notices that the process that started this one has ended. PR_SET_PDEATHSIG does not serve here: it fires when the parent's
@@ -7,16 +7,22 @@ namespace Uml.CI.Cli;
 internal sealed class ParentWatch : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
-    private static int s_parent;
+    private static int s_first;
     private readonly Timer _timer;
 
-    /// <summary>Calls <paramref name="lost"/> once it is gone.</summary>
+    /// <summary>Calls <paramref name="lost"/>, perhaps more than once, when the parent is another than it was at <see cref="Begin"/>.</summary>
     public ParentWatch(Action lost)
+        : this(s_first, lost)
+    {
+    }
+
+    /// <summary>Calls <paramref name="lost"/>, perhaps more than once, when the parent is another than <paramref name="parent"/>.</summary>
+    public ParentWatch(int parent, Action lost)
     {
         _timer = new Timer(
             _ =>
             {
-                if (Native.getppid() != s_parent)
+                if (Parent != parent)
                     lost();
             },
             state: null,
@@ -24,8 +30,11 @@ internal sealed class ParentWatch : IDisposable
             Interval);
     }
 
+    /// <summary>The process that started this one, or the one that adopted it.</summary>
+    public static int Parent => Native.getppid();
+
     /// <summary>Notes who the parent is; called first of all, because one that ends before would not be missed.</summary>
-    public static void Begin() => s_parent = Native.getppid();
+    public static void Begin() => s_first = Parent;
 
     /// <inheritdoc/>
     public void Dispose() => _timer.Dispose();
