@@ -1,3 +1,4 @@
+using Uml.CI.Agent.Exec;
 using Uml.CI.Agent.Init;
 using Uml.CI.Agent.Supervise;
 
@@ -8,6 +9,8 @@ internal static class Program
     private const string Usage = """
         usage: uml-agent init        PID 1 of a guest (started by the guest kernel as /init)
                uml-agent supervise   owner of a guest's processes on the host (started by the library)
+               uml-agent exec SOCKET COMMAND...
+                                   runs a command in a guest that another process keeps (started by autopkgtest)
                uml-agent serve       what init becomes beside the init of the guest's own system (started by it)
         """;
 
@@ -20,6 +23,8 @@ internal static class Program
             return GuestInit.Continue(arguments.AsSpan(1));
         if (arguments is ["supervise", ..])
             return Supervisor.Run(arguments.AsSpan(1));
+        if (arguments is ["exec", var socket, ..])
+            return ExecClient.Run(socket);
 
         Console.Error.WriteLine(Usage);
         return 2;

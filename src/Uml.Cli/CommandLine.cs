@@ -69,6 +69,7 @@ internal static class CommandLine
         root.Subcommands.Add(ImageCommand.Create());
         root.Subcommands.Add(SmokeCommand.Create());
         root.Subcommands.Add(GuestCommand.Create());
+        root.Subcommands.Add(AutopkgtestCommand.Create());
         root.Subcommands.Add(ReportCommand.Create());
         root.Subcommands.Add(GitHubCommand.Create());
         root.Subcommands.Add(BootChartCommand.Create());

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Uml.CI.Cli;
 
-/// <summary>The tool's own standard descriptors, unbuffered: Console decodes, buffers and sets up the terminal, and costs time to load.</summary>
+/// <summary>The tool's own standard descriptors, and those that others hand over, unbuffered: Console decodes, buffers and sets up the terminal, and costs time to load.</summary>
 internal sealed class Descriptor
 {
     private volatile int _number;
@@ -13,6 +13,15 @@ internal sealed class Descriptor
         IsTerminal = Native.IsTerminal(number);
         IsOpen = Native.IsInherited(number);
     }
+
+    private Descriptor(int number, bool isOpen)
+    {
+        _number = number;
+        IsOpen = isOpen;
+    }
+
+    /// <summary>A descriptor that somebody else opened and closes.</summary>
+    public static Descriptor Of(int number) => new(number, isOpen: true);
 
     public static readonly Descriptor Input = new(0);
     public static readonly Descriptor Output = new(1);

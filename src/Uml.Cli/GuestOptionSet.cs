@@ -70,6 +70,19 @@ internal sealed class GuestOptionSet
             command.Options.Add(option);
     }
 
+    /// <summary>Adds those options that describe a testbed, but for its init.</summary>
+    public void AddTestbedTo(Command command)
+    {
+        foreach (Option option in (Option[])[_root, _kernel, _scratch, _memory, _cpus, _mounts, _bootTimeout, _append, _ptrace, _offline])
+            command.Options.Add(option);
+    }
+
+    /// <summary>What <c>--root</c> says; null if it was not given.</summary>
+    public string? Root(ParseResult result) => result.GetValue(_root);
+
+    /// <summary>Whether a size of memory was asked for.</summary>
+    public bool HasMemory(ParseResult result) => result.GetValue(_memory) is not null;
+
     /// <summary>How long the command may take; null for no limit.</summary>
     public TimeSpan? Timeout(ParseResult result) => result.GetValue(_timeout);
 

@@ -22,6 +22,26 @@ internal static unsafe partial class Native
         public short Returned;
     }
 
+    [StructLayout(LayoutKind.Sequential)]
+    private struct IoVector
+    {
+        public byte* Base;
+        public nuint Length;
+    }
+
+    /// <summary>struct msghdr.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct MessageHeader
+    {
+        public byte* Name;
+        public uint NameLength;
+        public IoVector* Vectors;
+        public nuint VectorCount;
+        public byte* Control;
+        public nuint ControlLength;
+        public int Flags;
+    }
+
     /// <summary>Reads; the number of bytes, or the negative error number.</summary>
     public static int Read(int fd, Span<byte> buffer)
     {
@@ -117,6 +137,52 @@ internal static unsafe partial class Native
     /// <summary>Sends a signal to a process; whether there was one to send it to.</summary>
     public static bool Kill(int process, int signal) => kill(process, signal) == 0;
 
+    /// <summary>Receives what a program sends with descriptors of its own; the number of bytes, or the negative error number.</summary>
+    /// <param name="socket">A connected unix socket.</param>
+    /// <param name="buffer">Gets the bytes.</param>
+    /// <param name="limit">The most descriptors to take.</param>
+    /// <param name="descriptors">Gets the descriptors; the caller closes them.</param>
+    public static int ReceiveDescriptors(int socket, Span<byte> buffer, int limit, out int[] descriptors)
+    {
+        const int SocketLevel = 1, Rights = 1, CloseOnExecution = 0x40000000, HeaderSize = 16;
+        int space = HeaderSize + ((limit * sizeof(int) + 7) & ~7);
+        byte* control = stackalloc byte[space];
+        new Span<byte>(control, space).Clear();
+        nint n;
+        fixed (byte* p = buffer)
+        {
+            var part = new IoVector { Base = p, Length = (nuint)buffer.Length };
+            var message = new MessageHeader { Vectors = &part, VectorCount = 1, Control = control, ControlLength = (nuint)space };
+            do
+                n = recvmsg(socket, &message, CloseOnExecution);
+            while (n < 0 && Marshal.GetLastPInvokeError() == EINTR);
+            nuint length = *(nuint*)control;
+            descriptors = n >= 0 && message.ControlLength >= HeaderSize && ((int*)control)[2] == SocketLevel && ((int*)control)[3] == Rights
+                ? new Span<int>(control + HeaderSize, (int)(length - HeaderSize) / sizeof(int)).ToArray()
+                : [];
+        }
+
+        return n >= 0 ? (int)n : -Marshal.GetLastPInvokeError();
+    }
+
+    /// <summary>The user at the other end of a unix socket; null if that cannot be learned.</summary>
+    public static uint? PeerOf(int socket)
+    {
+        const int SocketLevel = 1, PeerCredentials = 17;
+        // struct ucred: process, user, group.
+        uint* credentials = stackalloc uint[3];
+        uint size = 3 * sizeof(uint);
+        return getsockopt(socket, SocketLevel, PeerCredentials, credentials, &size) == 0 ? credentials[1] : null;
+    }
+
+    /// <summary>Opens the terminal that controls this process; the descriptor, or the negative error number.</summary>
+    public static int OpenTerminal()
+    {
+        const int ReadWrite = 2, CloseOnExecution = 0x80000;
+        int terminal = open("/dev/tty", ReadWrite | CloseOnExecution);
+        return terminal >= 0 ? terminal : -Marshal.GetLastPInvokeError();
+    }
+
     public static string Describe(int error) => Marshal.GetPInvokeErrorMessage(error);
 
     [LibraryImport("libc", SetLastError = true)] private static partial nint read(int fd, byte* buffer, nuint count);
@@ -124,13 +190,16 @@ internal static unsafe partial class Native
     [LibraryImport("libc")] private static partial int fcntl(int fd, int command);
     [LibraryImport("libc")] private static partial int fcntl(int fd, int command, nint argument);
     [LibraryImport("libc")] private static partial int setsid();
-    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int open(string path, int flags);
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)] private static partial int open(string path, int flags);
     [LibraryImport("libc")] private static partial int dup2(int from, int to);
     [LibraryImport("libc")] private static partial int close(int fd);
     [LibraryImport("libc")] private static partial int kill(int process, int signal);
     [LibraryImport("libc")] private static partial int poll(PollDescriptor* descriptors, nuint count, int timeout);
     [LibraryImport("libc")] private static partial int isatty(int fd);
     [LibraryImport("libc")] private static partial int tcgetpgrp(int fd);
+    [LibraryImport("libc")] public static partial uint geteuid();
+    [LibraryImport("libc", SetLastError = true)] private static partial nint recvmsg(int socket, MessageHeader* message, int flags);
+    [LibraryImport("libc")] private static partial int getsockopt(int socket, int level, int option, void* value, uint* length);
     [LibraryImport("libc")] private static partial int getpgrp();
     [LibraryImport("libc")] private static partial int ioctl(int fd, nuint request, void* argument);
     [LibraryImport("libc")] private static partial int tcgetattr(int fd, byte* settings);

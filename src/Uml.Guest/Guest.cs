@@ -112,7 +112,7 @@ public sealed class Guest : IAsyncDisposable
         RootImage? image = options.Root.Reference is { } reference
             ? await new ImageStore().ResolveAsync(reference, new ImageResolveOptions { Offline = options.KernelResolution?.Offline == true, Progress = options.KernelResolution?.Progress }, cancellationToken)
             : null;
-        using ScratchFile? scratch = image is not null && options.Scratch is { } size ? await ScratchFile.CreateAsync(Path.Combine(store.Root, "scratch"), size, cancellationToken) : null;
+        using ScratchFile? scratch = image is not null && options.KeptScratch is null && options.Scratch is { } size ? await ScratchFile.CreateAsync(Path.Combine(store.Root, "scratch"), size, cancellationToken) : null;
         string agent = AgentBinary.Find();
         var host = new BootPlan.HostFacts(
             MemoryDirectory.Find(options.Memory),
@@ -120,7 +120,7 @@ public sealed class Guest : IAsyncDisposable
             options.Name ?? MakeName(),
             currentDirectory,
             image,
-            scratch?.FilePath);
+            (options.KeptScratch ?? scratch)?.FilePath);
         BootPlan plan = BootPlan.Create(options, kernel, host);
         if (options.CoverageDirectory is { } coverage)
             System.IO.Directory.CreateDirectory(Path.GetFullPath(coverage, currentDirectory));

@@ -110,6 +110,9 @@ public sealed record GuestOptions
     /// <summary>Name of the guest's directory on the host; null for one made up. Unique on the host, letters, digits and dashes.</summary>
     internal string? Name { get; init; }
 
+    /// <summary>A disk for the guest's writes that outlives the guest, and that an earlier one may have written to; null for one of its own, if <see cref="Scratch"/> asks for it. Its owner disposes it.</summary>
+    internal ScratchFile? KeptScratch { get; init; }
+
     /// <summary>Notes when what of the start happens; null for nobody.</summary>
     internal BootTrace? Trace { get; init; }
 
@@ -148,6 +151,7 @@ public sealed record GuestOptions
         && KernelLogListener == other.KernelLogListener
         && Confine == other.Confine
         && Name == other.Name
+        && ReferenceEquals(KeptScratch, other.KeptScratch)
         && ReferenceEquals(Trace, other.Trace)
         && ReferenceEquals(Logger, other.Logger);
 

@@ -66,6 +66,7 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "socketpair")] public static partial int SocketPair(int domain, int type, int protocol, int* ends);
     [LibraryImport("libc", EntryPoint = "socket")] public static partial int Socket(int domain, int type, int protocol);
     [LibraryImport("libc", EntryPoint = "bind")] public static partial int Bind(int socket, byte* address, uint length);
+    [LibraryImport("libc", EntryPoint = "connect")] public static partial int Connect(int socket, byte* address, uint length);
     [LibraryImport("libc", EntryPoint = "listen")] public static partial int Listen(int socket, int backlog);
     [LibraryImport("libc", EntryPoint = "accept4")] public static partial int Accept(int socket, byte* address, uint* length, int flags);
     [LibraryImport("libc", EntryPoint = "sendmsg")] public static partial nint SendMessage(int socket, MessageHeader* message, int flags);
