@@ -3,10 +3,10 @@ using System.Text.RegularExpressions;
 
 namespace Uml.CI.Cli.Tests;
 
-/// <summary>Runs what docs/cli.md, distro.md, github.md, kernels.md, kunit.md and reports.md show: in "console" blocks, lines that begin with "$ " are commands, the others what they print.</summary>
+/// <summary>Runs what docs/cli.md, distro.md, github.md, kernels.md, kunit.md, reports.md and smoke.md show: in "console" blocks, lines that begin with "$ " are commands, the others what they print.</summary>
 public sealed partial class DocumentTests : ToolTests
 {
-    private static readonly string[] s_documents = ["cli.md", "distro.md", "github.md", "kernels.md", "kunit.md", "reports.md"];
+    private static readonly string[] s_documents = ["cli.md", "distro.md", "github.md", "kernels.md", "kunit.md", "reports.md", "smoke.md"];
 
     public static IEnumerable<TheoryDataRow<string, string>> Blocks() => s_documents.SelectMany(Blocks);
 

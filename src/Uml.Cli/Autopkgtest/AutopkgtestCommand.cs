@@ -39,9 +39,9 @@ internal static class AutopkgtestCommand
         });
         HelpText.Describe(command, "uml autopkgtest-virt --root ROOT [options]", """
             autopkgtest starts it, by the name autopkgtest-virt-uml, a program that lies beside uml. Every
-            testbed is a guest of its own; to revert it is to boot another one. What a guest writes to a root that
-            is an image is on the host's disk (--scratch) until then, if the host has mkfs.ext4, and such a
-            testbed can reboot.
+            testbed is a guest of its own; to revert it is to boot another one. What a guest writes to a
+            root that is an image is on the host's disk (--scratch) until then, if the host has mkfs.ext4,
+            and such a testbed can reboot.
 
             Examples:
               autopkgtest hello -- uml --root debian:trixie

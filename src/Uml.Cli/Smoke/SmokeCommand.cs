@@ -10,7 +10,7 @@ internal sealed class SmokeCommand
         Exit status:
           0      every package passed every step that applies to it
           1      a package failed, or was not tested because another one had failed
-          125    packages, suite, kernel or guest could not be provided; bad usage; a file could not be written
+          125    packages, suite or guest could not be provided; bad usage; unwritable file
           128+n  signal n ended the tests
         """;
 
