@@ -132,7 +132,7 @@ public sealed class AutopkgtestTests : ToolTests
         byte[] data = new byte[3_000_000];
         new Random(1).NextBytes(data);
         Run copied = await ExecuteAsync(program, data, "sh", "-c", "cat; echo done >&2");
-        Assert.True(copied.OutputBytes.AsSpan().SequenceEqual(data), copied.Error);
+        Assert.True(copied.OutputBytes.AsSpan().SequenceEqual(data), $"{copied.OutputBytes.Length} bytes, equal {copied.OutputBytes.AsSpan().CommonPrefixLength(data)}: {copied.Error}");
         Assert.Equal("done\n", copied.Error);
 
         foreach ((string script, int status) in ((string, int)[])[("exit 0", 0), ("exit 1", 1), ("exit 125", 125), ("exit 253", 253), ("exit 254", 253), ("exit 255", 253), ("kill -9 $$", 128 + KillSignal)])

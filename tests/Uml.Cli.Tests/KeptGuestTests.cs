@@ -39,7 +39,7 @@ public sealed class KeptGuestTests : ToolTests
             byte[] data = new byte[3_000_000];
             new Random(1).NextBytes(data);
             Run copied = await RunAsync(["guest", "exec", "default", "sh", "-c", "cat; echo done >&2"], data);
-            Assert.True(copied.OutputBytes.AsSpan().SequenceEqual(data), copied.Error);
+            Assert.True(copied.OutputBytes.AsSpan().SequenceEqual(data), $"{copied.OutputBytes.Length} bytes, equal {copied.OutputBytes.AsSpan().CommonPrefixLength(data)}: {copied.Error}");
             Assert.Equal("done\n", copied.Error);
             Assert.Equal(42, (await RunAsync("guest", "exec", "default", "sh", "-c", "exit 42")).ExitCode);
             Assert.Equal(128 + Kill, (await RunAsync("guest", "exec", "default", "sh", "-c", "kill -9 $$")).ExitCode);

@@ -163,10 +163,10 @@ public sealed class KselftestCommandTests : ToolTests, IDisposable
             string? line;
             do
                 line = await process.StandardOutput.ReadLineAsync(Cancel);
-            while (line is not null and not "ends (1 test)");
+            while (line is not null and not "ends");
             Signal(process, 2);
             await process.WaitForExitAsync(Cancel);
-            Assert.Equal("ends (1 test)", line);
+            Assert.Equal("ends", line);
             Assert.True(process.ExitCode == 130, await error);
             Assert.EndsWith("uml: interrupted\n", await error, StringComparison.Ordinal);
         }

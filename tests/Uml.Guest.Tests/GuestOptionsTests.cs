@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -63,7 +64,9 @@ public sealed class GuestOptionsTests
         null when type == typeof(KernelResolveOptions) => new KernelResolveOptions { Offline = true },
         null when type == typeof(BootTrace) => new BootTrace(followsLog: false),
         null when type == typeof(Action<KernelLogLine>) => (Action<KernelLogLine>)(_ => { }),
-        null when type == typeof(BootTrace) => new BootTrace(followsLog: false),
+        null when type == typeof(InitSystem) => InitSystem.Systemd,
+        // Not visible here.
+        null when type.Name == "ScratchFile" => RuntimeHelpers.GetUninitializedObject(type),
         _ => throw new InvalidOperationException($"{type} is new: what is another value of it?"),
     };
 }

@@ -20,8 +20,13 @@ public sealed class KernelBuildTests
         return message;
     }
 
-    private static void AssertNothingLeft(string store) =>
-        Assert.Equal(["gate"], Directory.EnumerateFileSystemEntries(Path.Combine(store, "tmp")).Select(Path.GetFileName));
+    private static void AssertNothingLeft(string store)
+    {
+        // What is refused at once does not even make the directory.
+        string temporary = Path.Combine(store, "tmp");
+        if (Directory.Exists(temporary))
+            Assert.Equal(["gate"], Directory.EnumerateFileSystemEntries(temporary).Select(Path.GetFileName));
+    }
 
     [Fact]
     public async Task A_tree_becomes_a_kernel_in_the_store()

@@ -62,7 +62,8 @@ public sealed class KtapFuzzTests
             Assert.True(first.IsSuccess || !second.IsSuccess, $"seed {seed}: a failure got lost\n{written}");
         }
 
-        Assert.True(same > tried / 2, $"only {same} of {tried} trees came back as they were");
+        // Many mutants hold what has no place in a tree; how many depends on the logs there are. Far fewer would mean that little was tried.
+        Assert.True(same > tried / 3, $"only {same} of {tried} trees came back as they were");
     }
 
     [Theory]
