@@ -35,6 +35,20 @@ public abstract class ExecTests(Guest guest)
         Assert.Equal(signal, result.Exit.Signal);
     }
 
+    [Fact]
+    public async Task What_was_written_before_the_end_is_not_lost_when_it_is_read_afterwards()
+    {
+        // More than the guest sends unasked, and no more than that and a pipe hold, so that the command ends although nobody reads.
+        const int length = (1024 * 1024) + 60_000;
+        GuestProcess process = await guest.StartProcessAsync(new ExecOptions("head", "-c", $"{length}", "/dev/zero"), Cancel);
+        while ((await guest.Shell($"test -d /proc/{process.ProcessId}")).Success)
+            await Task.Delay(10, Cancel);
+        using var output = new MemoryStream();
+        await process.StandardOutput.CopyToAsync(output, Cancel);
+        Assert.Equal(length, output.Length);
+        Assert.True((await process.WaitAsync(Cancel)).Success);
+    }
+
     [Theory]
     [InlineData("no-such-command", 127)]
     [InlineData("/no/such/command", 127)]

@@ -74,8 +74,9 @@ internal sealed unsafe class CommandStream : GuestStream
             loop.Watch(_stdin, Linux.POLLOUT);
         _watchedStdout = _stdout >= 0 && OutputWindow > 0 ? loop.Watch(_stdout, Linux.POLLIN) : -1;
         _watchedStderr = _stderr >= 0 && ErrorWindow > 0 ? loop.Watch(_stderr, Linux.POLLIN) : -1;
-        // Only a poll that began after the end was known can say that everything has been read.
-        _drained = _ended;
+        // Only a poll that began after the end was known, and looked at both, can say that everything has been read: room for more
+        // output may come with what this poll finds, and what waits in the pipe then was not looked at.
+        _drained = _ended && (_stdout < 0 || _watchedStdout >= 0) && (_stderr < 0 || _watchedStderr >= 0);
     }
 
     public override bool Pump(Line line, RequestLoop loop)
@@ -83,12 +84,8 @@ internal sealed unsafe class CommandStream : GuestStream
         PumpInput(line);
         if (loop.IsReady(_watchedStdout))
             OutputWindow = PumpOutput(line, ref _stdout, FrameType.Stdout, OutputWindow);
-        else if (_stdout >= 0 && OutputWindow == 0)
-            _drained = false;
         if (loop.IsReady(_watchedStderr))
             ErrorWindow = PumpOutput(line, ref _stderr, FrameType.Stderr, ErrorWindow);
-        else if (_stderr >= 0 && ErrorWindow == 0)
-            _drained = false;
         _watchedStdout = _watchedStderr = -1;
 
         // With both ends of file seen there is nothing more to come, whatever the poll looked at.
