@@ -434,8 +434,8 @@ public sealed class Guest : IAsyncDisposable
         cancellationToken.ThrowIfCancellationRequested();
         if (first == _death)
         {
-            // The step may have been the last thing the guest did.
-            if (step.IsCompletedSuccessfully)
+            // The step may have been the last thing the guest did, and so may have been to say why it cannot be done.
+            if (step.IsCompleted)
                 return await step;
             GuestException? death = await _death;
             if (death is GuestConnectionException && StartupDiagnosis.Explain(KernelLog.Lines, Kernel.SupportsSeccomp) is { } complaint)
